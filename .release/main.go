@@ -219,6 +219,11 @@ func (b *build) describe(wanted []platform) error {
 		}
 		b.pages = append(b.pages, file{e.Name(), 0o644, text})
 	}
+	language, err := languagePage(b.version, b.at)
+	if err != nil {
+		return err
+	}
+	b.pages = append(b.pages, language)
 	b.completions = map[string][]byte{}
 	for _, shell := range []string{"bash", "zsh", "fish"} {
 		if b.completions[shell], err = run(nil, self, "completion", shell); err != nil {

@@ -98,6 +98,34 @@ func TestATagHasNotesOrIsNotReleased(t *testing.T) {
 	}
 }
 
+// TestTheManualOfTheLanguageIsWhole: every row of the documentation's tables is
+// in the page of section 5, and nothing in it is read as a request by mistake.
+func TestTheManualOfTheLanguageIsWhole(t *testing.T) {
+	t.Chdir("..") // the documentation is read from the repository's root
+	page := string(need.Value(languagePage("v0.1.0", time.Unix(1700000000, 0)))(t).data)
+	rows := 0
+	for _, name := range []string{"plan-language", "plan-blocks", "retention", "drills", "notifications", "serve", "plugins", "functions"} {
+		text := string(need.Value(os.ReadFile("docs/" + name + ".md"))(t))
+		for _, table := range regexp.MustCompile("(?m)^\\| (?:Argument of|Function \\|).*\n\\|-.*\n((?:\\|.*\n)+)").FindAllStringSubmatch(text, -1) {
+			rows += strings.Count(table[1], "\n")
+		}
+	}
+	if got := strings.Count(page, "\n.TP\n"); got != rows || rows < 250 {
+		t.Errorf("it has %d arguments and functions, not %d", got, rows)
+	}
+	if m := regexp.MustCompile(`(?m)^(\.(TH|SH|SS|TP|PP|BR|nf|fi)( .*)?|[^.'].*|)$`).ReplaceAllString(page, ""); strings.TrimSpace(m) != "" {
+		t.Errorf("these lines are requests: %s", m)
+	}
+	for _, want := range []string{
+		"\n.TH DPRUN.HCL 5 2023-11-14 \"dprun v0.1.0\" \"dprun\"\n", "\n.SS quiesce_guard\n", "\n.SS config.tls of device \"datapower\"\n",
+		"\n.TP\n\\fBmax_devices\\fP (whole number, default \\fB1\\fP)\nDevices that are quiesced at once.", "\n.TP\n\\fBabs(num)\\fP\n",
+	} {
+		if !strings.Contains("\n"+page, want) {
+			t.Errorf("it does not hold %q", want)
+		}
+	}
+}
+
 // TestAPackageHoldsWhatAServiceNeeds builds a package and asks Debian's own
 // tools what is in it.
 func TestAPackageHoldsWhatAServiceNeeds(t *testing.T) {
@@ -112,7 +140,7 @@ func TestAPackageHoldsWhatAServiceNeeds(t *testing.T) {
 	for _, want := range []string{
 		`drwxr-x--- root/dprun .* ./etc/dprun/`, `drwxr-x--- root/dprun .* ./etc/dprun/plans/`, `drwx------ dprun/dprun .* ./var/lib/dprun/`,
 		`-rw-r----- root/dprun .* ./etc/dprun/serve.hcl`, `-rwxr-xr-x root/root .* ./usr/bin/dprun`, `-rw-r--r-- root/root .* ./usr/lib/systemd/system/dprun-serve.service`, `-rw-r--r-- .* ./usr/lib/systemd/system/dprun-recover.timer`,
-		`-rw-r--r-- .* ./usr/share/man/man1/dprun.1.gz`, `-rw-r--r-- .* ./usr/share/man/man1/dprun-backups-list.1.gz`,
+		`-rw-r--r-- .* ./usr/share/man/man1/dprun.1.gz`, `-rw-r--r-- .* ./usr/share/man/man1/dprun-backups-list.1.gz`, `-rw-r--r-- .* ./usr/share/man/man5/dprun.hcl.5.gz`,
 		`-rw-r--r-- .* ./usr/share/bash-completion/completions/dprun`, `-rw-r--r-- .* ./usr/share/zsh/vendor-completions/_dprun`, `-rw-r--r-- .* ./usr/share/fish/vendor_completions.d/dprun.fish`,
 		`-rw-r--r-- .* ./usr/share/doc/dprun/copyright`, `-rw-r--r-- .* ./usr/share/doc/dprun/THIRD_PARTY_LICENSES`, `-rw-r--r-- .* ./usr/share/doc/dprun/docs/serve.md`, `-rwxr-xr-x .* ./usr/share/doc/dprun/examples/scripts/ticket`,
 	} {
