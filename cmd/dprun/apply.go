@@ -21,16 +21,7 @@ func (a *app) applyCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "apply FILE|DIR",
 		Short: "Run a plan",
-		Long: "Runs a plan. First it finishes what an earlier run left. Before it quiesces anything it asks on the terminal; off a terminal it needs\n" +
-			"--yes.\n\n" +
-			"A run that may quiesce starts a guard, a process of its own. If dprun is killed or stopped for too long, the guard brings back what\n" +
-			"was quiesced. It ends with the run.\n\n" +
-			"Ctrl-C, SIGTERM and SIGHUP stop a run: it starts nothing new, cancels captures and stores, and does what must be undone. A second\n" +
-			"signal shortens the time for that.\n\n" +
-			"Exit codes: 0 all tasks succeeded, 1 failed, 3 some succeeded, 10 plan invalid, 11 plugin missing or broken, 12 already running, 13\n" +
-			"outside the window, 14 nothing to do, 15 a plan-level check failed, 16 a device may still be quiesced, 17 traffic may be led around\n" +
-			"one, 130 and 143 cancelled.",
-		Args: planArg,
+		Args:  planArg,
 		RunE: a.runDeaf(func(ctx context.Context, v view.View, args []string) error {
 			if parallel < 0 {
 				return &usageError{err: fmt.Errorf("--parallel is %d; it is 1 or more", parallel)}

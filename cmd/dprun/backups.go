@@ -28,11 +28,7 @@ func (a *app) backupsListCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "list",
 		Short: "List backups, the newest first",
-		Long: "Lists sets, the newest first. A set is what one task captured; a copy is a set at one destination. The state of a copy is what was\n" +
-			"seen when it was stored or last checked: no destination is contacted.\n\n" +
-			"With --latest it lists the last good set of each device, domain and activity. A set that `dprun backups import` found at a destination\n" +
-			"never replaces one that a run stored.",
-		Args: arguments(0, 0),
+		Args:  arguments(0, 0),
 		RunE: a.lookAnywhere(func(ctx context.Context, v view.View, h past, _ []string) error {
 			if err := notNegative("limit", q.Limit); err != nil {
 				return err
@@ -81,7 +77,6 @@ func (a *app) backupsShowCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "show SET",
 		Short: "Show a backup with its files, its copies and what is not in it",
-		Long:  "Shows everything that is known about a set. SET is its ID, or the beginning of it. No destination is contacted.",
 		Args:  arguments(1, 1),
 
 		ValidArgsFunction: a.setNames(0),
@@ -114,15 +109,7 @@ func (a *app) backupsCheckCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "check FILE|DIR",
 		Short: "Compare what stands at a plan's destinations with what was stored",
-		Long: "Checks every backup that was stored at the plan's destinations, whichever plan stored it. The manifest must be the one that was\n" +
-			"stored, and every file must be there with its size. --read-data reads every byte too. --read-data=10% reads a tenth, beginning with\n" +
-			"the backups that were not read for the longest time, so that ten checks read all.\n\n" +
-			"It names what is missing, altered or somewhere else, and files that belong to no backup. `dprun backups list` shows the result\n" +
-			"afterwards. A destination that does not answer, or that shows nothing at all, counts as not checked: its backups do not count as\n" +
-			"missing.\n\n" +
-			"No device is contacted, and no backup is changed. At most two files are read at once at each destination.\n\n" +
-			"Exit codes: 0 all backups are whole, 3 some are, 1 none is. Files that belong to no backup do not count, nor do backups of others.",
-		Args: planArg,
+		Args:  planArg,
 		RunE: a.looking(&src, func(ctx context.Context, v view.View, r *runner.Runner, from runner.Source) error {
 			q.Source, q.Plan, q.Data, q.Found, q.Checked = from, src.plan, float64(data), view.Each[report.BackupFault](v), view.Each[report.CheckedDestination](v)
 			res, err := r.CheckBackups(ctx, q)
@@ -142,14 +129,6 @@ func (a *app) backupsFetchCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "fetch FILE|DIR [SET]",
 		Short: "Get the files of a backup",
-		Long: "Copies the files of a backup, and its manifest, from one of the plan's destinations to a directory. The backup is the one whose ID is\n" +
-			"given; with --latest it is the last good one of a device and domain.\n\n" +
-			"Before a file gets its name, its size and SHA-256 are compared with what was captured, and an archive of a gateway is verified. A copy\n" +
-			"that cannot be used is named, and another one is taken. A file that exists is never replaced; if its content is the same, that is a\n" +
-			"success.\n\n" +
-			"If a destination keeps backups encrypted, --identity gives the key that decrypts a copy, and --encrypted leaves it as it is stored. A\n" +
-			"copy that is not encrypted needs neither.\n\n" +
-			"No device is contacted. A correct checksum does not prove that an import works.",
 		Args: func(c *cobra.Command, args []string) error {
 			if err := arguments(1, 2)(c, args); err != nil {
 				return err
@@ -194,13 +173,7 @@ func (a *app) backupsImportCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "import FILE|DIR",
 		Short: "Find the backups that stand at a plan's destinations",
-		Long: "Reads every manifest at the destinations of a plan, and enters the sets that this state directory does not know. Use it after the\n" +
-			"state directory was lost, or for sets from before it kept a list. No device is contacted, and no backup is changed.\n\n" +
-			"Anybody who can write to a destination can put a manifest there. So a set that was found never replaces one that a run of this state\n" +
-			"directory stored. A manifest that contradicts itself, its place or what was stored is refused; the exit code is then 3.\n\n" +
-			"With --layout dpod the old files of DPOD count too. They have no manifest: each is read once, and later checks compare it with that.\n" +
-			"No checksum is known from the time of the backup. A file that fits no pattern is named; the exit code is then 3 too.",
-		Args: planArg,
+		Args:  planArg,
 		RunE: a.looking(&src, func(ctx context.Context, v view.View, r *runner.Runner, from runner.Source) error {
 			if q.Source, q.Plan, q.DPOD = from, src.plan, layout == "dpod"; layout != "" && !q.DPOD {
 				return &usageError{err: fmt.Errorf("--layout is %q; it is dpod, or left out", layout)}
@@ -221,13 +194,6 @@ func (a *app) backupsPackCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "pack FILE|DIR",
 		Short: "Collect in a directory everything that is needed to rebuild a gateway",
-		Long: "Copies the last good backup of everything that the plan backs up of a device to an empty directory, checked as `backups fetch` does.\n" +
-			"Beside them it writes what a person needs to bring the gateway back without dprun:\n" +
-			"README.txt: the gateway's firmware level, the order of steps and the commands.\n" +
-			"network.txt: network settings and domains, from the export of domain default.\n" +
-			"objects.txt: what was up, and which keys and certificates are in no export.\n" +
-			"SHA256SUMS: the checksums of all files.\n\n" +
-			"No device is contacted. Exit codes: 0 all of it is there, 3 something is missing, which is named, 1 there is no backup at all.",
 		Args: func(c *cobra.Command, args []string) error {
 			switch err := arguments(1, 1)(c, args); {
 			case err != nil:
@@ -258,12 +224,7 @@ func (a *app) backupsPruneCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "prune FILE|DIR",
 		Short: "Delete the backups that a plan's retention does not keep",
-		Long: "Deletes the sets that a plan's retention does not keep, at each of its destinations: the manifest first, then the files. Only good\n" +
-			"sets count. Ages count from the newest good set, and that one is never deleted. No device is contacted.\n\n" +
-			"A set that somebody is reading is left for the next prune. If a prune is interrupted, the next one finishes it. If a destination\n" +
-			"refuses a delete, the set stays as it is, and the exit code is 3.\n\n" +
-			"With --dry-run it deletes nothing, and lists what would go, what would stay, and why.",
-		Args: planArg,
+		Args:  planArg,
 		RunE: a.looking(&src, func(ctx context.Context, v view.View, r *runner.Runner, from runner.Source) error {
 			q.Source, q.Plan = from, src.plan
 			pruned, res, err := r.PruneBackups(ctx, q)
@@ -282,12 +243,7 @@ func (a *app) coverageCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "coverage FILE|DIR",
 		Short: "Show which devices and domains have a recent good backup, and which have none",
-		Long: "Shows the last good set of everything that a plan should back up. For each device and domain of each activity it says how old the set\n" +
-			"is, how many copies are whole, and how they were verified. It knows the domains of a device from earlier runs: nothing is contacted,\n" +
-			"and no secret is read. What is never backed up, such as a domain of API Connect, is listed with the reason.\n\n" +
-			"With --identity a backup counts only if one of the given keys opens a copy of it. The manifest says for whom a copy is encrypted.\n\n" +
-			"The exit code is 3 if something has no good set, or if its last one is older than --max-age or cannot be opened.",
-		Args: planArg,
+		Args:  planArg,
 		RunE: a.hereOrThere(a.looking(&src, func(ctx context.Context, v view.View, r *runner.Runner, from runner.Source) error {
 			covered, res, err := r.Coverage(ctx, runner.CoverageRequest{Source: from, Plan: src.plan, MaxAge: time.Duration(most), Keys: keys})
 			return ended(v, res, err, some(covered)...)

@@ -20,13 +20,7 @@ func (a *app) checkCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "check FILE|DIR",
 		Short: "Find out what would make a run fail",
-		Long: "Checks everything that a run of the plan will need. On each device: login, certificate, permissions (by the appliance's own names),\n" +
-			"roles, settings and free space. At each destination: whether a few bytes can be stored. And scripts, the window, and what earlier runs\n" +
-			"left to be undone.\n\n" +
-			"It changes nothing on gateways, and runs no script. What only a real run can prove, such as the right to quiesce, is \"not proven\".\n\n" +
-			"Exit codes: 0 no error was found, 1 every device has one, 3 some have, 10 plan invalid, 11 plugin missing or broken, 15 the whole plan\n" +
-			"has one, or no destination can be used, 16 a device may still be quiesced, 17 traffic may be led around one.",
-		Args: planArg,
+		Args:  planArg,
 		RunE: a.looking(&src, func(ctx context.Context, v view.View, r *runner.Runner, from runner.Source) (err error) {
 			q := runner.CheckRequest{Source: from, Plan: src.plan, Only: src.narrowed()}
 			if compare != "" {

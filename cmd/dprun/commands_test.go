@@ -1,6 +1,21 @@
 package main
 
-import "testing"
+import (
+	"strings"
+	"testing"
+
+	"github.com/dprun/dprun/internal/prose"
+)
+
+func TestEveryHelpTextIsOfACommand(t *testing.T) {
+	t.Parallel()
+	root := (&app{}).root()
+	for s := range prose.Sections(helpTexts) {
+		if c, _, err := root.Find(strings.Fields(s.Name)[1:]); err != nil || c.CommandPath() != s.Name || c.Long != s.Text || s.Text == "" {
+			t.Errorf("%q is no command, or has another text: %v", s.Name, err)
+		}
+	}
+}
 
 func TestACommandLineOfOneCommandMakesOnlyThatOne(t *testing.T) {
 	t.Parallel()

@@ -19,13 +19,6 @@ func (a *app) diffCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "diff A B",
 		Short: "Show how two exports of a gateway differ",
-		Long: "Shows how export B differs from export A: objects with their properties, and files. Backups of several domains are compared domain by\n" +
-			"domain. The order of objects, times, comments and the author of the export do not count. A secret value is \"not shown\".\n\n" +
-			"A and B are archives, or manifests (*.dprun.json) that list one. With --sets they may also be IDs of backups, which are fetched from\n" +
-			"the plan's destinations. Both are verified first, and no device is contacted.\n\n" +
-			"`dprun diff --drift PLAN` exports what every domain of a plan runs now, and shows how it differs from its last good backup. It\n" +
-			"quiesces and stores nothing, runs no script, and does not keep the exports.\n\n" +
-			"Exit codes: 0; 3 with --exit-code when something differs; 1 when nothing could be compared; 3 with --drift when some could not.",
 		Args: func(c *cobra.Command, args []string) error {
 			switch given := c.Flags().Changed; {
 			case drift && sets != "":

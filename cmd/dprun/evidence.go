@@ -21,7 +21,6 @@ func (a *app) evidenceListCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "list",
 		Short: "List the records of evidence, the newest first",
-		Long:  "Lists the records of the state directory: one for each run. Each holds the digest of the one before.",
 		Args:  arguments(0, 0),
 		RunE: a.lookBack(func(_ context.Context, v view.View, h *runner.History, _ []string) error {
 			records, err := all(h.Evidence())
@@ -34,7 +33,6 @@ func (a *app) evidenceShowCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "show RECORD",
 		Short: "Show a record of evidence with all that it holds",
-		Long:  "Shows one record. RECORD is its number, or the ID of the run.",
 		Args:  arguments(1, 1),
 		RunE: a.lookBack(func(_ context.Context, v view.View, h *runner.History, args []string) error {
 			d, err := h.EvidenceRecord(args[0])
@@ -48,7 +46,6 @@ func (a *app) evidenceExportCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "export",
 		Short: "Copy the records of evidence to a directory",
-		Long:  "Copies all records of the state directory, with their signatures, to a directory. An existing file is never replaced.",
 		Args: func(c *cobra.Command, args []string) error {
 			if to == "" {
 				return errors.New("--to is missing: name the directory that the records go to")
@@ -69,12 +66,7 @@ func (a *app) evidenceVerifyCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "verify [DIR|FILE...]",
 		Short: "Verify that records of evidence are as they were written",
-		Long: "Verifies the records in the given files and directories; without any, those of the state directory, whose journal knows how far they\n" +
-			"go. It names a record that was changed, one that is missing, files that changed places, and two chains.\n\n" +
-			"Only --expect shows that the end was cut off; it takes the number and the digest that a run has printed. Without signatures a chain\n" +
-			"proves the order of its records, and not who wrote them.\n\n" +
-			"Exit codes: 0 all is as it was written, 3 something is not, 1 there is nothing to verify.",
-		Args: arguments(0, -1),
+		Args:  arguments(0, -1),
 		RunE: func(c *cobra.Command, paths []string) error {
 			if len(paths) > 0 { // files need no state directory: an auditor has none
 				return a.runE(func(_ context.Context, v view.View, paths []string) error {

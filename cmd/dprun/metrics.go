@@ -18,11 +18,7 @@ func (a *app) metricsCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "metrics",
 		Short: "Write metrics for Prometheus",
-		Long: "Writes what the state directory knows in the text format of Prometheus: the last run of each plan, how old the last set of everything\n" +
-			"is, what must be undone, what stops quiesces, how much room there is. Nothing is contacted.\n\n" +
-			"With --output it replaces the file in one step, as the textfile collector of node_exporter needs it. It leaves out what cannot be\n" +
-			"read, and says so with the exit code.",
-		Args: arguments(0, 0),
+		Args:  arguments(0, 0),
 		RunE: a.runE(func(ctx context.Context, v view.View, _ []string) (err error) {
 			if a.json {
 				return &usageError{err: errors.New("metrics are text, and --json is something else; leave it out")}

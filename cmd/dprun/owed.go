@@ -15,12 +15,7 @@ func (a *app) owedCommand() *cobra.Command {
 	return alsoRemote(&cobra.Command{
 		Use:   "owed",
 		Short: "List what must still be undone, and how to do it by hand",
-		Long: "Lists what ended or dead runs have left that must be undone or done: what is still quiesced, files to remove from devices, scripts to\n" +
-			"run. It says since when, the last error, and the commands to do it by hand.\n\n" +
-			"If a live process works on something, that process is listed with it, and it counts for the exit code only from the time at which the\n" +
-			"target should be back.\n\n" +
-			"Exit codes: 0 no device may be quiesced, 16 one may, 17 traffic may be led around one.",
-		Args: arguments(0, 0),
+		Args:  arguments(0, 0),
 		RunE: a.hereOrThere(a.runE(func(ctx context.Context, v view.View, _ []string) error {
 			return a.with(v, func(r *runner.Runner) error { return showOwed(v, r.Owed(ctx)) })
 		}), func(ctx context.Context, v view.View, c *remote.Client, _ []string) error {
@@ -49,10 +44,7 @@ func (a *app) holdCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "hold",
 		Short: "Stop quiesces for the fleet, until a person allows them again",
-		Long: "Stops every quiesce of all runs with this state directory, until `dprun hold --release`. Tasks that would quiesce end in\n" +
-			"EXECUTION_CANCELED_BECAUSE_QUIESCE_IS_ON_HOLD; tasks without a quiesce go on. What is already quiesced is brought back as always.\n" +
-			"`dprun owed` shows the hold: who set it, when and why.",
-		Args: arguments(0, 0),
+		Args:  arguments(0, 0),
 		RunE: a.runE(func(ctx context.Context, v view.View, _ []string) error {
 			return a.with(v, func(r *runner.Runner) error {
 				h, err := r.Hold(ctx, q)
@@ -71,15 +63,7 @@ func (a *app) recoverCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "recover",
 		Short: "Bring gateways back into service, and finish what dead runs left",
-		Long: "Brings gateways back into service. It finishes the runs whose process is gone, unquiesces what they quiesced, and verifies that it is\n" +
-			"back. Windows, limits and policies do not count. You may run it at any time and as often as you like. With nothing to do it prints\n" +
-			"nothing, except on a terminal.\n\n" +
-			"It changes no configuration: to bring one back from a backup, use `dprun restore`.\n\n" +
-			"--ack DEVICE says that somebody looked at the device and that it is in service: what must be undone there counts as done. --ack RUN\n" +
-			"does so for what belongs to a run and to no device: the post-script of its plan, when that cannot be run any more, and a run that the\n" +
-			"journal has forgotten. --ack journal begins a new journal where the old one is lost.\n\n" +
-			"Exit codes: 0 no device may be quiesced any more, 16 one may, 17 traffic may be led around one.",
-		Args: arguments(0, 0),
+		Args:  arguments(0, 0),
 		RunE: a.hereOrThere(a.runDeaf(func(ctx context.Context, v view.View, _ []string) error {
 			op, release := operation(ctx, v)
 			defer release()

@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/dprun/dprun/cmd/dprun/view"
-	"github.com/dprun/dprun/plan"
 	"github.com/dprun/dprun/runner"
 	"github.com/dprun/dprun/runner/report"
 )
@@ -20,13 +19,7 @@ func (a *app) planCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "plan FILE|DIR",
 		Short: "Show what a run would do",
-		Long: "Contacts the devices and destinations, read-only, and shows the tasks, where their files would go, and what would be out of service.\n" +
-			"With --offline it contacts nothing and shows what is known without that.\n" +
-			"With --dry-night it goes through every task as a run does, without quiesces, captures, stores and scripts. It makes each check when a\n" +
-			"run would make it, and shows the status that each task would end in.\n\n" +
-			"The exit codes are those that apply would end with, as far as they are known before it: 0 all tasks would run, 1 none would succeed, 3\n" +
-			"some would, 10 plan invalid, 11 plugin missing or broken, 14 nothing to do, 15 no destination can be used. The window does not count.",
-		Args: planArg,
+		Args:  planArg,
 		RunE: a.looking(&src, func(ctx context.Context, v view.View, r *runner.Runner, from runner.Source) error {
 			p, res, err := r.Preview(ctx, runner.PreviewRequest{Source: from, Plan: src.plan, Only: src.narrowed(), Offline: offline, DryNight: dry})
 			if err = foreseen(ctx, v, res, err); err == nil {
@@ -74,9 +67,7 @@ func (a *app) validateCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "validate FILE|DIR",
 		Short: "Check a plan without contacting anything",
-		Long: "Checks a plan file, or all plan files of a directory, as far as it can be checked without the network and without reading secrets.\n\n" +
-			"Exit codes: 0 the plan is valid, 10 it is not, 11 a plugin is missing or broken.",
-		Args: planArg,
+		Args:  planArg,
 		RunE: a.runE(func(ctx context.Context, v view.View, args []string) error {
 			from, err := src.of(a, args[0])
 			if err != nil {
@@ -106,7 +97,6 @@ func (a *app) graphCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "graph FILE|DIR",
 		Short: "Draw what a run will do",
-		Long:  "Draws the steps of a run and what waits for what, as far as it is known without contacting a device.",
 		Args:  planArg,
 		RunE: a.looking(&src, func(ctx context.Context, v view.View, r *runner.Runner, from runner.Source) error {
 			f := view.GraphFormat(format)
@@ -131,9 +121,6 @@ func (a *app) fmtCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "fmt [FILE|DIR|-]...",
 		Short: "Write plan files in the usual form",
-		Long: "Rewrites plan files (*.hcl) in the usual form and lists those that it changed. Without an argument it does so for the current\n" +
-			"directory; - formats standard input to standard output. A file with a syntax error is left alone.\n\n" +
-			"With --check or --diff nothing is written. Exit codes: 0, 1 with --check when a file is not in the usual form, 10 for a syntax error.",
 		RunE: a.runE(func(ctx context.Context, v view.View, args []string) error {
 			q.Paths, q.Found = args, view.Each[report.Format](v)
 			ds, err := runner.Format(ctx, q)
@@ -152,10 +139,8 @@ func (a *app) fmtCommand() *cobra.Command {
 
 func (a *app) explainCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "explain [CODE|WORD...]",
-		Short: "Say what a code means and what to do",
-		Long: "Says what a status code, the code of a diagnostic or an exit code means, what usually leads to it, and what to do.\n" +
-			"With other words it lists the codes whose name, phase or text contains all of them; without any word it lists all codes.",
+		Use:     "explain [CODE|WORD...]",
+		Short:   "Say what a code means and what to do",
 		Example: "  dprun explain EXECUTION_STORE_ERROR\n  dprun explain 16\n  dprun explain unquiesce",
 		Args:    arguments(0, -1),
 		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
@@ -188,11 +173,7 @@ func (a *app) initCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "init FILE|DIR",
 		Short: "Install the plugins that a plan requires, and lock them",
-		Long: "Installs the plugins of the plan's required_plugins from a directory, and writes the lock file " + plan.LockFile + " beside the plan.\n" +
-			"From then on dprun uses exactly these plugins for the plan, byte for byte. Commit the lock file. A locked version stays until --upgrade.\n" +
-			"Nothing is contacted.\n\n" +
-			"Exit codes: 0 all are installed, 10 the plan cannot be read, 11 a plugin cannot be found or does not work.",
-		Args: planArg,
+		Args:  planArg,
 		RunE: a.runE(func(ctx context.Context, v view.View, args []string) (err error) {
 			plugins := a.plugins(v)
 			defer closing(plugins, &err)

@@ -28,8 +28,6 @@ func (a *app) pluginCommand() *cobra.Command {
 	describe := &cobra.Command{
 		Use:   "describe NAME",
 		Short: "Show what a plugin offers and the arguments that it takes",
-		Long: "Shows what a plugin offers and the arguments that it takes: for people, with --json as data, or with --format json-schema as a JSON Schema\n" +
-			"(draft 2020-12) of {KIND: {TYPE: CONFIGURATION}}, such as {\"destination\": {\"file\": {\"directory\": \"/backups\"}}}.",
 
 		ValidArgsFunction: a.pluginNames(),
 		Args:              arguments(1, 1),
@@ -58,9 +56,7 @@ func (a *app) pluginCommand() *cobra.Command {
 	c.AddCommand(&cobra.Command{
 		Use:   "list",
 		Short: "List the plugins that there are, and whether they can be used",
-		Long: "Lists the bundled plugins and the files of the plugin directory, each with its version, or why it cannot be used.\n\n" +
-			"Exit codes: 0 all can be used, 11 one cannot.",
-		Args: arguments(0, 0),
+		Args:  arguments(0, 0),
 		RunE: a.runE(func(ctx context.Context, v view.View, _ []string) (err error) {
 			plugins := a.plugins(v)
 			defer closing(plugins, &err)
@@ -83,14 +79,7 @@ func (a *app) pluginTestCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "test PROGRAM --config FILE",
 		Short: "Find out whether a plugin keeps the rules for plugins",
-		Long: "Starts a plugin, installed or not, and checks each rule that dprun relies on: nothing is overwritten, a copy is whole or not there,\n" +
-			"secrets stay secret, and so on.\n\n" +
-			"FILE is a plan file with blocks of the plugin's types; it needs no plan. Each destination in it is tested. What the tests store stands\n" +
-			"below a directory conformance-… and is removed; empty directories may stay. The script called \"fails\" must end with another code than\n" +
-			"0, the one called \"hangs\" must not end, and every other must succeed. --read-only leaves out what writes to a destination. Give it no\n" +
-			"destination that holds the only copy of something: a faulty plugin may delete more than it was asked to.\n\n" +
-			"Exit codes: 0 every rule that was checked holds, 1 one does not, 10 FILE is invalid, 11 the plugin cannot be started.",
-		Args: arguments(1, 1),
+		Args:  arguments(1, 1),
 		RunE: a.runE(func(ctx context.Context, v view.View, args []string) (err error) {
 			if config == "" {
 				return &usageError{err: errors.New("give --config FILE with a block of the plugin's type")}
@@ -126,9 +115,7 @@ func (a *app) pluginNewCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "new destination|hook NAME",
 		Short: "Write the files of a new plugin",
-		Long: "Writes a plugin in Go that works and keeps every rule for plugins, with its test, go.mod, README and CI file, into the directory\n" +
-			"dprun-plugin-NAME. It never overwrites a file. Plans name its type NAME: `destination \"NAME\" …` or `script \"NAME\" …`.",
-		Args: arguments(2, 2),
+		Args:  arguments(2, 2),
 		RunE: a.runE(func(_ context.Context, v view.View, args []string) error {
 			q.Kind, q.Name = args[0], args[1]
 			written, err := runner.NewPlugin(q)

@@ -20,25 +20,6 @@ func (a *app) restoreCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "restore FILE|DIR SET|ARCHIVE",
 		Short: "Restore a domain's configuration from a backup",
-		Long: "Restores the configuration of a domain: it imports an export of one domain into a domain of a gateway of the plan. To bring a gateway\n" +
-			"back into service that a run left quiesced, use `dprun recover`.\n\n" +
-			"First it stores an export of the target domain, the way back, as a set of a run of its own. It shows what would be new or changed,\n" +
-			"what would stay because an import removes nothing, and which keys and certificates neither the archive nor the domain has. Then it\n" +
-			"asks for the name of the device; off a terminal it needs --yes. After the import it reads the device's results, compares the domain\n" +
-			"with the archive, and saves. --dry-run shows all of that and changes nothing.\n\n" +
-			"SET is the ID of a backup, or the beginning of it. It is fetched from the plan's destinations. If it holds two exports, the one of\n" +
-			"what was saved on the gateway is taken. ARCHIVE is a file. A set that was found at a destination and has no signature that counts\n" +
-			"needs --trust-unsigned.\n\n" +
-			"dprun logs in with the account of the device's block restore { }: the account that makes backups has no right to import. A restore\n" +
-			"keeps to the plan's window, unless it has --emergency and --reason. A hold, a device that did not come back, and members of the group\n" +
-			"that do not serve forbid a restore as they forbid a quiesce.\n\n" +
-			"It refuses to restore into domain default, into a domain that takes its configuration from elsewhere (ConfigMode), is busy, is not in\n" +
-			"service or has unsaved changes, and onto firmware older than the archive's. What could not be read counts as a no.\n\n" +
-			"An import that was cut off is never repeated: the domain is exported and compared. If the result is not proven, `dprun owed` lists it,\n" +
-			"and `dprun recover` looks again.\n\n" +
-			"Exit codes: 0 restored (with --dry-run: nothing was found that forbids it), 1 nothing was changed, 3 restored with faults, 10 plan\n" +
-			"invalid, 11 plugin missing or broken, 13 outside the window, 16 what the domain is now is not proven or not saved, 64 the command line\n" +
-			"is wrong.",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 2 {
 				return fmt.Errorf("give a plan file or directory, and a set or an archive, not %d arguments", len(args))
@@ -118,15 +99,6 @@ func (a *app) drillCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "drill FILE|DIR [NAME]",
 		Short: "Prove that backups can be imported, on a gateway for drills",
-		Long: "Imports some of a plan's backups as new domains on the gateway that a drill block names, compares the result with the backups, and\n" +
-			"removes the domains again. It disables or leaves out everything that listens, polls, schedules, joins a group or sends data out,\n" +
-			"before that can start. It saves nothing on the gateway. `dprun coverage` shows what a drill has proven, and what failed.\n\n" +
-			"NAME is the drill, when the plan has several. A drill takes the last good sets of what was drilled longest ago, as many as `sample`\n" +
-			"says. The gateway itself must say that it is there for drills; it is asked before each import. If dprun is killed, the next `dprun\n" +
-			"recover` removes the domain that was left.\n\n" +
-			"With --dry-run it looks at the gateway, lists what would be imported, and imports nothing.\n\n" +
-			"Exit codes: 0 every set is proven, 3 one is not, 1 the gateway was refused or no set could be judged, 14 there is nothing to drill, 16\n" +
-			"a domain of the drill may still be on the gateway.",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 && len(args) != 2 {
 				return fmt.Errorf("give a plan file or directory, and perhaps the name of a drill, not %d arguments", len(args))

@@ -1,6 +1,7 @@
 package main
 
 import (
+	_ "embed"
 	"errors"
 	"fmt"
 	"strconv"
@@ -9,17 +10,15 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/dprun/dprun/internal/prose"
 	"github.com/dprun/dprun/plan/diag"
 )
 
 // root builds the tree of commands.
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
-		Use:   "dprun",
-		Short: "Back up fleets of gateways from plan files",
-		Long: "dprun backs up fleets of IBM DataPower gateways from plan files.\n\n" +
-			"The result of a command goes to standard output, progress and diagnostics go to standard error.\n" +
-			"Exit codes: 0 all succeeded, 1 failed, 3 partly, 10 plan invalid, 16 a device may still be quiesced, 64 usage.",
+		Use:           "dprun",
+		Short:         "Back up fleets of gateways from plan files",
 		Version:       version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -36,10 +35,20 @@ func (a *app) root() *cobra.Command {
 	must(root.RegisterFlagCompletionFunc("server", cobra.NoFileCompletions))
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd("completion")
+	for s := range prose.Sections(helpTexts) {
+		if c, _, err := root.Find(strings.Fields(s.Name)[1:]); err == nil && c.CommandPath() == s.Name { // a command line makes only its own
+			c.Long = s.Text
+		}
+	}
 	a.strictHelp(root)
 	strict(root)
 	return root
 }
+
+// helpTexts says of each command what it does.
+//
+//go:embed help.txt
+var helpTexts string
 
 // strict turns every wrong command line of a command and its subcommands into a
 // usageError.

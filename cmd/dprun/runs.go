@@ -105,7 +105,6 @@ func (a *app) runsShowCommand() *cobra.Command {
 	return alsoRemote(&cobra.Command{
 		Use:   "show RUN",
 		Short: "Show a run with every task's history",
-		Long:  "Shows a run with every task's history. RUN is the ID of a run, the beginning of it, or latest.",
 		Args:  arguments(1, 1),
 
 		ValidArgsFunction: a.runNames(false),
@@ -133,7 +132,6 @@ func (a *app) runsLogsCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "logs RUN [TASK]",
 		Short: "Show what scripts and plugins printed during a run",
-		Long:  "Shows the last lines that scripts and plugins printed, for one task, or for the run and all its tasks.",
 		Args:  arguments(1, 2),
 
 		ValidArgsFunction: a.runNames(true),
@@ -158,13 +156,7 @@ func (a *app) verifyCommand() *cobra.Command {
 	archives := &cobra.Command{
 		Use:   "archive PATH...",
 		Short: "Check gateway exports, secure backups and whole directories of them",
-		Long: "Checks any gateway export or secure backup, whoever made it: the structure of the zip, the CRC of every entry, and the hashes that the\n" +
-			"gateway recorded. It says what is missing by design and what is wrong. If a manifest (*.dprun.json) beside a file lists it, the file\n" +
-			"is compared with the manifest. In a directory it checks everything, however deep; for a manifest, the files that it lists.\n\n" +
-			"An encrypted file (*.age) is decrypted with the key of --identity, in the system's directory for temporary files, and compared with\n" +
-			"what its manifest says about the captured file.\n\n" +
-			"Exit codes: 0 all are whole, 3 some are, 1 none is.",
-		Args: arguments(1, -1),
+		Args:  arguments(1, -1),
 		RunE: a.runE(func(ctx context.Context, v view.View, paths []string) error {
 			exit, err := runner.Verify(ctx, runner.VerifyRequest{Paths: paths, Keys: keys, Found: view.Each[report.Archive](v)})
 			if err != nil {
@@ -215,11 +207,7 @@ func (a *app) runsPruneCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "prune",
 		Short: "Remove old runs and what failed tasks left in staging",
-		Long: "Removes runs that ended long ago, and files that tasks of ended runs left in staging. A run that has left something to be undone\n" +
-			"stays. The last run with a good copy of a device or domain stays too, because it knows where that copy is. Copies at destinations are\n" +
-			"not touched.\n\n" +
-			"With --dry-run it removes nothing, and lists what it would remove.",
-		Args: arguments(0, 0),
+		Args:  arguments(0, 0),
 		RunE: a.lookBack(func(ctx context.Context, v view.View, h *runner.History, _ []string) error {
 			p, err := h.Prune(ctx, runner.PruneRequest{RunsOlderThan: time.Duration(runs), StagedOlderThan: time.Duration(staged), DryRun: dry})
 			if p != nil {
@@ -240,10 +228,7 @@ func (a *app) sweepCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "sweep FILE|DIR",
 		Short: "Remove temporary files that broken stores left at destinations",
-		Long: "Removes the temporary files (.dprun-….part) that stores left at the plan's destinations when they did not end well, whoever made them.\n" +
-			"dprun removes those of this state directory's runs by itself; this command is for those of others. Backups are not touched, and no\n" +
-			"device is contacted. A store in progress changes its file all the time: keep --older-than well above the time that a store takes.",
-		Args: planArg,
+		Args:  planArg,
 		RunE: a.looking(&src, func(ctx context.Context, v view.View, r *runner.Runner, from runner.Source) error {
 			swept, res, err := r.Sweep(ctx, runner.SweepRequest{Source: from, Plan: src.plan, OlderThan: time.Duration(older)})
 			return ended(v, res, err, swept...)

@@ -23,10 +23,7 @@ func (a *app) scheduleListCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "list FILE|DIR",
 		Short: "Show when the plans of a file are due next",
-		Long: "Shows the schedules of each plan, and when `dprun serve` starts it next, also in the nights of both clock changes. Nothing is\n" +
-			"contacted, and no secret is read.\n\n" +
-			"Exit codes: 0 the plan is valid, 10 it is not, 11 a plugin is missing or broken.",
-		Args: planArg,
+		Args:  planArg,
 		RunE: a.runE(func(ctx context.Context, v view.View, args []string) error {
 			if next < 1 || next > 10000 {
 				return &usageError{err: errors.New("--next is a number from 1 to 10000")}
@@ -58,10 +55,7 @@ func (a *app) schedulePastCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "past",
 		Short: "Show what happened when plans were due",
-		Long: "Shows what `dprun serve` decided each time that a plan was due, the newest first: run, and how that ended; missed, because no server\n" +
-			"was there; outside the plan's window; overlaps, because a run of the plan was in progress. It also shows the state of the server, and\n" +
-			"the plan files that do not validate.",
-		Args: arguments(0, 0),
+		Args:  arguments(0, 0),
 		RunE: a.runE(func(ctx context.Context, v view.View, _ []string) error {
 			if err := notNegative("limit", limit); err != nil {
 				return err

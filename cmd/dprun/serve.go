@@ -21,13 +21,7 @@ func (a *app) serveCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "serve --plans DIR",
 		Short: "Run the plans of a directory when they are due",
-		Long: "Runs the plans of a directory when their schedules say so, as `dprun apply --yes` would, until it is stopped. What dead runs have left\n" +
-			"is brought back first, and every five minutes. Each plan file of the directory is a plan source of its own, and so is each directory\n" +
-			"of plan files in it. Changes are noticed by themselves, and at once with SIGHUP. A file that does not validate is served as it was before.\n\n" +
-			"SIGTERM and Ctrl-C stop it: nothing new is started, runs are cancelled, and it ends when what they have quiesced is back. A second\n" +
-			"one shortens the time for that. SIGUSR2 stops it as soon as no run is in progress, and cancels none.\n\n" +
-			"Exit codes: 0 stopped, 12 another server works on the state directory, 64 usage.",
-		Args: arguments(0, 0),
+		Args:  arguments(0, 0),
 		RunE: a.runDeaf(func(ctx context.Context, v view.View, _ []string) (err error) {
 			if q.Plans == "" {
 				return &usageError{err: errors.New("name the directory of the plans: dprun serve --plans DIR")}

@@ -14,6 +14,7 @@ type Row struct {
 // package imports from lower floors only, and what is listed here only.
 func Rows() []Row {
 	return []Row{
+		{0, "internal/prose", "reads texts for people, which are kept in files beside the code", nil},
 		{0, "sdk/failure", "kinds of failures", nil},
 		{0, "sdk/dirsync", "the syncs of a directory, shared", nil},
 		{0, "sdk/internal/offspring", "processes end with what they started", nil},
@@ -84,6 +85,6 @@ func Rows() []Row {
 		{10, "cmd/dprun/web/page", "pages for people, made by the server", []string{"cmd/dprun/view", "cmd/dprun/web/access", "plan/diag", "runner", "runner/event", "runner/report", "runner/status", "sdk/schema"}},
 		{11, "cmd/dprun/web", "what a server answers by HTTP", []string{"cmd/dprun/web/access", "cmd/dprun/web/api", "cmd/dprun/web/page", "runner", "runner/report"}},
 		{10, "cmd/dprun/remote", "asks a server what the command line asks a state directory otherwise", []string{"plan/diag", "runner", "runner/event", "runner/report", "runner/status"}},
-		{12, "cmd/dprun", "the command line: flags in, one use case, its report handed to a view", []string{"cmd/dprun/remote", "cmd/dprun/view", "cmd/dprun/web", "plan", "plan/diag", "plugins/datapower", "plugins/exec", "plugins/file", "plugins/mail", "plugins/nfs", "plugins/sftp", "plugins/syslog", "plugins/webhook", "runner", "runner/event", "runner/report", "sdk", "sdk/schema"}},
+		{12, "cmd/dprun", "the command line: flags in, one use case, its report handed to a view", []string{"cmd/dprun/remote", "cmd/dprun/view", "cmd/dprun/web", "internal/prose", "plan", "plan/diag", "plugins/datapower", "plugins/exec", "plugins/file", "plugins/mail", "plugins/nfs", "plugins/sftp", "plugins/syslog", "plugins/webhook", "runner", "runner/event", "runner/report", "sdk", "sdk/schema"}},
 	}
 }
