@@ -57,7 +57,7 @@ func topLevel() map[string]blockSpec {
 			blocks: map[string]blockSpec{"config": config, "encryption": {bodySpec: bodySpec{required: []string{"recipients"}}}}}},
 		"plan": {many: true, bodySpec: bodySpec{
 			labels: []string{"name"}, required: []string{"destinations"},
-			optional: []string{"for_each", "description", "window", "retention", "error_policy", "pre_script", "post_script"},
+			optional: []string{"for_each", "description", "window", "retention", "error_policy", "four_eyes", "pre_script", "post_script"},
 			blocks: map[string]blockSpec{
 				"post_script":   postScript,
 				"notify":        {many: true, bodySpec: bodySpec{required: []string{"on", "run"}}},

@@ -216,6 +216,7 @@ type Plan struct {
 	Description  string
 	Window       *window.Window // nil: always
 	ErrorPolicy  string
+	FourEyes     bool // a server asks a second person before it does what somebody asks for
 	Destinations []*Destination
 	Retention    *Retention // nil: all sets are kept, except where a destination has its own
 	Signing      cty.Value  // see [compiler.signing]; secrets are marked; null: nothing is signed

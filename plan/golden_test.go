@@ -87,7 +87,7 @@ func TestFullExampleMeansWhatItSays(t *testing.T) {
 			activities = append(activities, object{"name": a.Name, "type": a.Type, "devices": names, "depends_on": a.DependsOn,
 				"quiesce": a.Quiesce, "on_busy": a.OnBusy, "error_policy": a.ErrorPolicy, "domains": set, "config": plain(v)})
 		}
-		plans = append(plans, object{"name": p.Name, "description": p.Description, "window": p.Window.Name, "error_policy": p.ErrorPolicy,
+		plans = append(plans, object{"name": p.Name, "description": p.Description, "window": p.Window.Name, "error_policy": p.ErrorPolicy, "four_eyes": p.FourEyes,
 			"pre_script": p.PreScript.Address, "post_script": p.PostScript.Script.Address + " " + string(p.PostScript.When),
 			"limits": p.Limits, "timeouts": p.Timeouts, "guard": p.Guard, "activities": activities})
 	}

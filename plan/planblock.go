@@ -24,6 +24,9 @@ func (c *compiler) compilePlans() {
 		p.Description, _ = c.text(b.Body, "description", i.ctx)
 		p.Window = c.window(b.Body, i.ctx)
 		p.ErrorPolicy = c.word(b.Body, "error_policy", i.ctx, Ignore, Halt, Ignore)
+		if v, ok := c.shown(b.Body, "four_eyes", i.ctx, cty.Bool); ok {
+			p.FourEyes = v.True()
+		}
 		p.Destinations = c.planDestinations(b, i.ctx)
 		p.Retention = c.retention(b.Body, i.ctx)
 		p.Signing = c.signing(b.Body, i.ctx)

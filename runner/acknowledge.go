@@ -24,6 +24,7 @@ var errNotLost = errorf(ExitUsage, "the journal is not lost: it is kept, and no 
 type AcknowledgeRequest struct {
 	Target string // a device, the ID of a run, or "journal"
 	By     string // the person; empty: the user that dprun runs as
+	Who    string // as in [StartRequest]; empty: nobody asked a server
 	Reason string // for the record of evidence, with a change number
 	Change string
 }

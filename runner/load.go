@@ -278,6 +278,9 @@ func (p *Plugins) validateSome(ctx context.Context, reqs []plan.ValidateRequest,
 	}
 }
 
+// variablePrefix begins the names of what the environment gives as variables.
+const variablePrefix = "DPRUN_VAR_"
+
 // variables collects the values from the command line and the environment.
 func variables(src Source) (plan.VarInputs, plan.Diagnostics) {
 	v := plan.VarInputs{Env: map[string]string{}}
@@ -290,8 +293,8 @@ func variables(src Source) (plan.VarInputs, plan.Diagnostics) {
 		}
 	}
 	for _, kv := range src.Environ {
-		if name, value, ok := strings.Cut(kv, "="); ok && strings.HasPrefix(name, "DPRUN_VAR_") {
-			v.Env[strings.TrimPrefix(name, "DPRUN_VAR_")] = value
+		if name, value, ok := strings.Cut(kv, "="); ok && strings.HasPrefix(name, variablePrefix) {
+			v.Env[strings.TrimPrefix(name, variablePrefix)] = value
 		}
 	}
 	for _, arg := range src.Vars {

@@ -154,6 +154,8 @@ type HoldRequest struct {
 	Reason  string // for whoever finds the hold
 	Release bool
 	By      string // the person who asks; empty: the user that dprun runs as
+	Who     string // as in [StartRequest]; empty: nobody asked a server
+	Change  string // a change number
 }
 
 // Hold stops every quiesce of the state directory until it is released. Quiesced

@@ -2,6 +2,8 @@ package runner
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -67,6 +69,27 @@ func (s *snapshot) ReadDir(name string) ([]fs.DirEntry, error) {
 // Stat implements [fs.StatFS].
 func (s *snapshot) Stat(name string) (fs.FileInfo, error) {
 	return remembered(s, "stat ", name, fs.Stat)
+}
+
+// digest returns a digest of the files that were read and of the variables in the
+// environment: a plan that is compiled from them depends on nothing else.
+func (s *snapshot) digest(environ []string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var lines []string
+	for call, known := range s.seen {
+		if a, is := known.(answer[[]byte]); is {
+			lines = append(lines, fmt.Sprintf("%q %t %x", call, a.err == nil, sha256.Sum256(a.is)))
+		}
+	}
+	for _, line := range environ {
+		if strings.HasPrefix(line, variablePrefix) {
+			lines = append(lines, fmt.Sprintf("%q", line))
+		}
+	}
+	slices.Sort(lines)
+	sum := sha256.Sum256([]byte(strings.Join(lines, "\n")))
+	return hex.EncodeToString(sum[:])
 }
 
 // servedPlan holds the facts about a served plan.
@@ -178,9 +201,10 @@ func (s *served) load(path string, files *snapshot, plugins *Plugins) (plans []s
 		return nil, nil, nil, firstError(ds)
 	}
 	told = map[journal.Scheduled]servedPlan{}
+	source := files.digest(s.r.Environ)
 	for _, p := range loaded.Config.Plans {
 		name := p.Name
-		served := serve.Plan{Scheduled: journal.Scheduled{Plan: name, Origin: originOf(loaded, p)}, Rules: rulesOf(p), Schedule: scheduleOf(p)}
+		served := serve.Plan{Scheduled: journal.Scheduled{Plan: name, Origin: originOf(loaded, p)}, Rules: rulesOf(p), Schedule: scheduleOf(p), FourEyes: p.FourEyes, Source: source}
 		served.Run = func(o serve.Order) serve.End { return s.r.runServed(s.q, s.feed, src, name, o) }
 		served.Missed = s.r.missedOf(loaded, p)
 		plans = append(plans, served)
@@ -192,7 +216,7 @@ func (s *served) load(path string, files *snapshot, plugins *Plugins) (plans []s
 // tellServed returns the facts about a plan that do not depend on what is under
 // way.
 func tellServed(p *plan.Plan, origin string) report.ServedPlan {
-	t := report.ServedPlan{Plan: p.Name, File: origin, Rules: scheduleRules(p), Devices: map[string]map[string]string{}}
+	t := report.ServedPlan{Plan: p.Name, File: origin, Rules: scheduleRules(p), FourEyes: p.FourEyes, Devices: map[string]map[string]string{}}
 	if p.Window != nil {
 		t.Window = p.Window.Name
 	}

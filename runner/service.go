@@ -147,6 +147,7 @@ type StartRequest struct {
 	File   string   // the plan's file; empty: only one file has a plan of that name
 	Only   []string // narrows the run, as with --only
 	By     string   // the person who asks
+	Who    string   // a stable and unique key of that person; empty: not known, and no second person can be told apart
 	Reason string
 	Change string // a change number
 	// Key identifies the request among those of By; empty: it has no key. A repeated
@@ -157,26 +158,51 @@ type StartRequest struct {
 
 // Start begins a run like one that is due, with its guard and without a question.
 // The run is entered in the journal before it begins, and has its ID from then
-// on. [Service.Started] and the run itself tell how it goes.
+// on. [Service.Started] and the run itself tell how it goes. For a plan that says
+// four_eyes the error wraps a *[Waits].
 func (s *Service) Start(ctx context.Context, q StartRequest) (report.Started, error) {
 	only := strings.Join(q.Only, ",")
 	if _, err := ParseOnly(only); err != nil {
 		return report.Started{}, &Error{ExitUsage, err}
 	}
+	key := journal.Start{Asked: journal.Asked{By: q.By}, Key: q.Key, Digest: q.Digest}
+	switch begun, err := s.server.Begun(ctx, key); { // also of a run that has its plan's lock now
+	case err != nil:
+		return report.Started{}, refuse(err)
+	case begun != nil:
+		return startedOf(*begun), nil
+	}
+	switch begun, err := s.waited(ctx, q); {
+	case err != nil:
+		return report.Started{}, err
+	case begun != nil:
+		return *begun, nil
+	}
 	p, err := s.find(q.Plan, q.File)
 	if err != nil {
 		return report.Started{}, err
-	}
-	held, by, err := s.r.locks.Held(lock.PlanKey(p.Plan, p.Origin))
-	if _, ours := s.server.View().Running[p]; err == nil && held && !ours {
-		return report.Started{}, refuse(fmt.Errorf("plan %s is already running: %s; wait for it to end: %w", p.Plan, by, report.Runs))
 	}
 	run, err := journal.NewRunID(s.r.Clock.Now())
 	if err != nil {
 		return report.Started{}, &Error{ExitBug, err}
 	}
-	st, err := s.server.Start(ctx, journal.Start{Scheduled: p, Run: run, Only: only, Asked: journal.Asked{By: q.By, Reason: q.Reason, Change: q.Change}, Key: q.Key, Digest: q.Digest})
-	return startedOf(st), refuse(err)
+	st, err := s.begin(ctx, journal.Start{Scheduled: p, Run: run, Only: only, Asked: journal.Asked{By: q.By, Reason: q.Reason, Change: q.Change}, Key: q.Key, Digest: q.Digest})
+	if errors.Is(err, report.SecondPerson) {
+		return report.Started{}, s.wait(ctx, journal.Approval{Action: report.ActionStart, Scheduled: p, Only: only, Plans: []string{p.Plan}, Source: st.Source,
+			Asked: st.Asked, Who: q.Who, Key: q.Key, Digest: q.Digest})
+	}
+	return startedOf(st), err
+}
+
+// begin begins a run of a plan that no other process runs.
+func (s *Service) begin(ctx context.Context, q journal.Start) (journal.Start, error) {
+	p := q.Scheduled
+	held, by, err := s.r.locks.Held(lock.PlanKey(p.Plan, p.Origin))
+	if _, ours := s.server.View().Running[p]; err == nil && held && !ours {
+		return q, refuse(fmt.Errorf("plan %s is already running: %s; wait for it to end: %w", p.Plan, by, report.Runs))
+	}
+	q, err = s.server.Start(ctx, q)
+	return q, refuse(err)
 }
 
 // Started returns a start that somebody requested, and how it went, by the run's
@@ -201,13 +227,22 @@ func startedOf(s journal.Start) report.Started {
 type CancelRequest struct {
 	Run    string // its full ID
 	By     string
+	Who    string // as in [StartRequest]
 	Reason string
 	Change string
 }
 
 // Cancel asks a run of this server to stop. It returns at once; the run ends
-// after it has brought back what it had quiesced.
+// after it has brought back what it had quiesced. While a run of a plan that says
+// four_eyes keeps something quiesced, the error wraps a *[Waits].
 func (s *Service) Cancel(ctx context.Context, q CancelRequest) error {
+	if p, wants := s.server.View().FourEyes[q.Run]; wants && s.keepsDown(ctx, q.Run) {
+		return s.wait(ctx, journal.Approval{Action: report.ActionCancel, Scheduled: p, Run: q.Run, Plans: []string{p.Plan}, Asked: journal.Asked{By: q.By, Reason: q.Reason, Change: q.Change}, Who: q.Who})
+	}
+	return s.cancel(ctx, q)
+}
+
+func (s *Service) cancel(ctx context.Context, q CancelRequest) error {
 	err := s.server.Cancel(ctx, q.Run, journal.Asked{By: q.By, Reason: q.Reason, Change: q.Change})
 	if !errors.Is(err, report.NotOurs) {
 		return refuse(err)
@@ -329,13 +364,33 @@ func pauseOf(p *journal.Asked, err error) (*report.Pause, error) {
 	return &report.Pause{Since: p.At, By: p.By, Reason: p.Reason, Change: p.Change}, nil
 }
 
-// Hold stops every quiesce, or allows quiesces again.
+// Hold stops every quiesce, or allows quiesces again. Where a served plan says
+// four_eyes, the error of a release wraps a *[Waits].
 func (s *Service) Hold(ctx context.Context, q HoldRequest) (report.Hold, error) {
+	if q.Release {
+		if err := s.hasRead(); err != nil {
+			return report.Hold{}, err
+		}
+		if s.fourEyes() {
+			return report.Hold{}, s.wait(ctx, journal.Approval{Action: report.ActionRelease, Source: stopsDigest(s.r.Owed(ctx).Stops, ""), Asked: journal.Asked{By: q.By, Reason: q.Reason, Change: q.Change}, Who: q.Who})
+		}
+		if q.Reason != "" || q.Change != "" {
+			q.By = fmt.Sprintf("%s (%s, %s)", q.By, q.Reason, q.Change) // a release has no other place for them
+		}
+	}
 	return s.r.Hold(ctx, q)
 }
 
-// Acknowledge enters that a person has looked at a device.
+// Acknowledge enters that a person has looked at a device. Where a plan of that
+// device says four_eyes, the error wraps a *[Waits].
 func (s *Service) Acknowledge(ctx context.Context, q AcknowledgeRequest) (report.Acknowledged, error) {
+	if err := s.hasRead(); err != nil {
+		return report.Acknowledged{}, err
+	}
+	if plans, source, second := s.acknowledged(ctx, q.Target); second {
+		return report.Acknowledged{}, s.wait(ctx, journal.Approval{Action: report.ActionAcknowledge, Target: q.Target, Plans: plans, Source: source,
+			Asked: journal.Asked{By: q.By, Reason: q.Reason, Change: q.Change}, Who: q.Who})
+	}
 	return s.r.Acknowledge(ctx, q)
 }
 
@@ -347,6 +402,8 @@ func refuse(err error) error {
 		return nil
 	case !errors.As(err, &why):
 		return &Error{1, err}
+	case why == report.SecondPerson:
+		return &Error{ExitWaits, err}
 	case why == report.NotServed || why == report.OtherRequest:
 		return &Error{ExitUsage, err}
 	case why == report.Unwritten:

@@ -90,7 +90,7 @@ func TestDamagedPagesAreFound(t *testing.T) {
 	j, err := Open(path)
 	need.Done(t, err)
 	createRun(t, j, Run{ID: "R"})
-	for range 20 {
+	for range 60 {
 		appendTo(t, j, "R", Batch{Events: []event.Event{{Kind: event.CancelRequested, Reason: strings.Repeat("x", 3000)}}})
 	}
 	need.Done(t, j.Check(t.Context()))

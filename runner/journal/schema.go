@@ -83,7 +83,7 @@ ALTER TABLE devices DROP COLUMN breaker_run;
 CREATE TABLE members (
   plan TEXT NOT NULL, origin TEXT NOT NULL, device TEXT NOT NULL, grp TEXT NOT NULL, endpoint TEXT NOT NULL,
   PRIMARY KEY (plan, origin, device)) WITHOUT ROWID;
-`, compact, copies, rooms, proofs, restores, subjects, evidenceTable, scheduled, newest, asked, feed, pauses}
+`, compact, copies, rooms, proofs, restores, subjects, evidenceTable, scheduled, newest, asked, feed, pauses, approvals}
 
 // compact keeps only the parts of a finished run that dprun shows: a short row
 // for each task, and a body with its history and the places of its copies.

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"cmp"
 	"context"
 	"strings"
 	"time"
@@ -33,6 +34,10 @@ type Start struct {
 	Only string // the filter that narrows it
 	Asked
 	Key, Digest string // of the request; an empty Key: the request has none
+	// Claim approves the request that the start comes of; nil: it waited for nobody.
+	// Source is the digest of the plan that was approved. Neither is read back.
+	Claim  *Decision
+	Source string
 	// How it ended, or why it did not begin; zero: it is under way, or the server
 	// died.
 	Ended    time.Time
@@ -52,21 +57,32 @@ type Asked struct {
 // keys of requests count.
 const startsKept = 400 * 24 * time.Hour
 
-// EnterStart enters that a run is about to begin. It forgets starts that are
-// older than startsKept.
+// startsAtLeast is how many starts are kept, however old they are.
+const startsAtLeast = 1000
+
+// EnterStart enters that a run is about to begin, together with its Claim. It
+// forgets starts that are older than startsKept. A Claim that was made before is
+// [ErrNotFound].
 func (j *Journal) EnterStart(ctx context.Context, s Start) error {
 	return j.write(ctx, "enter that plan "+s.Plan+" is to be run", func(t *transaction) error {
+		if s.Claim != nil {
+			if err := t.decide(*s.Claim); err != nil {
+				return err
+			}
+		}
 		if _, err := t.exec(`INSERT INTO starts (run, plan, origin, narrowed, at, asked_by, reason, change, key, digest) VALUES (?,?,?,?,?,?,?,?,?,?)`,
 			s.Run, s.Plan, s.Origin, s.Only, stamp(s.At), s.By, s.Reason, s.Change, s.Key, s.Digest); err != nil {
 			return err
 		}
-		before := stamp(s.At.Add(-startsKept))
-		if _, err := t.exec("DELETE FROM starts WHERE at < ?", before); err != nil {
-			return err
-		}
-		_, err := t.exec("DELETE FROM cancels WHERE at < ?", before)
-		return err
+		return cmp.Or(t.forgetOld("starts", s.At), t.forgetOld("cancels", s.At))
 	})
+}
+
+// forgetOld removes from a table what is older than startsKept, except its newest
+// rows: a clock that is years ahead does not take the keys of requests with it.
+func (t *transaction) forgetOld(table string, now time.Time) error {
+	_, err := t.exec("DELETE FROM "+table+" WHERE at < ? AND at < (SELECT at FROM "+table+" ORDER BY at DESC LIMIT 1 OFFSET ?)", stamp(now.Add(-startsKept)), startsAtLeast)
+	return err
 }
 
 // EndStart enters how a start ended.

@@ -15,8 +15,9 @@ type ServedPlan struct {
 	Window   string         `json:"window,omitempty"`  // the name of its window
 	Running  string         `json:"running,omitempty"` // the run of this server that is under way, or "beginning"
 	LastRun  *Run           `json:"last_run,omitempty"`
-	Broken   *BrokenPlan    `json:"broken,omitempty"`   // its file does not validate now
-	Quiesces []string       `json:"quiesces,omitempty"` // the names of its activities that take something out of service
+	Broken   *BrokenPlan    `json:"broken,omitempty"`    // its file does not validate now
+	Quiesces []string       `json:"quiesces,omitempty"`  // the names of its activities that take something out of service
+	FourEyes bool           `json:"four_eyes,omitempty"` // what somebody asks for waits for a second person
 	// Devices are the labels of its devices, by name: who may see it is decided by those.
 	Devices map[string]map[string]string `json:"-"`
 }
@@ -51,6 +52,58 @@ type Started struct {
 	Ended    time.Time `json:"ended,omitzero"`
 	ExitCode int       `json:"exit_code"`
 	Message  string    `json:"message,omitempty"`
+}
+
+// The actions that may wait for a second person.
+const (
+	ActionStart       = "start"       // of a plan
+	ActionCancel      = "cancel"      // of a run that keeps something quiesced
+	ActionAcknowledge = "acknowledge" // of what is owed, and of what stops quiesces
+	ActionRelease     = "release"     // of a hold
+)
+
+// Approval is what somebody has asked a server for and a second person has to approve.
+type Approval struct {
+	ID      string    `json:"id"`
+	Action  string    `json:"action"`           // start, cancel, acknowledge, release
+	Plan    string    `json:"plan,omitempty"`   // that is to be started, or whose run is to be cancelled
+	File    string    `json:"file,omitempty"`   // that the plan stands in
+	Only    string    `json:"only,omitempty"`   // what narrows the start
+	Run     string    `json:"run,omitempty"`    // that is to be cancelled; after an approved start, the run that was started
+	Target  string    `json:"target,omitempty"` // the device or run that is to be acknowledged
+	Plans   []string  `json:"plans,omitempty"`  // whose plans it concerns; absent: every gateway
+	Since   time.Time `json:"since"`
+	Until   time.Time `json:"until"` // it can be approved before then
+	By      string    `json:"by"`
+	Reason  string    `json:"reason,omitempty"`
+	Change  string    `json:"change,omitempty"`
+	State   string    `json:"state"` // waiting, approved, refused, withdrawn, expired
+	Decided time.Time `json:"decided,omitzero"`
+	// DecidedBy is who approved, refused or withdrew it, and Why the reason that was given.
+	DecidedBy string `json:"decided_by,omitempty"`
+	Why       string `json:"why,omitempty"`
+	Message   string `json:"message,omitempty"` // why an approved request was not done; absent: it was
+	// Who asked, stable and unique; it is for the server alone.
+	Who string `json:"-"`
+}
+
+// Title says in a few words what is asked for.
+func (a Approval) Title() string {
+	switch a.Action {
+	case ActionStart:
+		text := "start plan " + a.Plan
+		if a.Only != "" {
+			text += ", only " + a.Only
+		}
+		return text
+	case ActionCancel:
+		return "cancel run " + a.Run + " of plan " + a.Plan
+	case ActionAcknowledge:
+		return "acknowledge " + a.Target
+	case ActionRelease:
+		return "release the hold"
+	}
+	return a.Action
 }
 
 // Cancelled is who asked to cancel a run.
@@ -96,9 +149,11 @@ const (
 	OtherRequest Refusal = "other_request" // the key stands for another request
 	NotOurs      Refusal = "not_ours"      // another process does that run
 	AskedBefore  Refusal = "asked_before"  // the run is being cancelled already
-	OverAlready  Refusal = "over_already"  // the run has ended
+	OverAlready  Refusal = "over_already"  // the run has ended, or the request does not wait any more
 	Unwritten    Refusal = "unwritten"     // the journal cannot be written
 	TooSlow      Refusal = "too_slow"      // whoever follows does not keep up
+	SecondPerson Refusal = "second_person" // it waits until a second person has approved it
+	SamePerson   Refusal = "same_person"   // nobody approves what he has asked for himself
 )
 
 func (r Refusal) Error() string { return string(r) }

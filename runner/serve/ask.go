@@ -16,6 +16,8 @@ type job struct {
 	signals chan string
 	run     string // of a run that has begun, or that somebody asked for
 	told    bool   // somebody has asked to cancel it
+	// fourEyes is whether the run's plan wanted a second person when the run began.
+	fourEyes bool
 }
 
 // tell asks it to stop.
@@ -32,16 +34,20 @@ type View struct {
 	Broken []journal.BrokenPlan
 	// Running are the runs under way, by plan; empty: it has not begun yet.
 	Running map[journal.Scheduled]string
-	Dead    []string // runs that an earlier server had begun and not ended
+	// FourEyes are those of the runs whose plan wanted a second person when they began.
+	FourEyes map[string]journal.Scheduled
+	Dead     []string // runs that an earlier server had begun and not ended
 }
 
 // View is what the server serves and does now. It waits for nothing.
 func (s *Server) View() View {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	v := View{Plans: s.all, Broken: s.broken, Dead: slices.Clone(s.dead), Running: map[journal.Scheduled]string{}}
+	v := View{Plans: s.all, Broken: s.broken, Dead: slices.Clone(s.dead), Running: map[journal.Scheduled]string{}, FourEyes: map[string]journal.Scheduled{}}
 	for p, j := range s.runs {
-		v.Running[p] = j.run
+		if v.Running[p] = j.run; j.fourEyes && j.run != "" {
+			v.FourEyes[j.run] = p
+		}
 	}
 	return v
 }
@@ -100,14 +106,27 @@ func (s *Server) Start(ctx context.Context, q journal.Start) (journal.Start, err
 	return q, refused
 }
 
-func (s *Server) startAsked(q journal.Start) (journal.Start, error) {
-	ctx := context.Background()
+// Begun is what was started under the key of a request; nil: nothing. Errors wrap
+// a [report.Refusal].
+func (s *Server) Begun(ctx context.Context, q journal.Start) (*journal.Start, error) {
 	known, err := s.Journal.StartByKey(ctx, q.By, q.Key)
 	switch {
 	case err != nil:
-		return q, s.unwritten(err)
+		return nil, fmt.Errorf("%w; nothing was begun: %w", err, report.Unwritten)
 	case known != nil && known.Digest != q.Digest:
-		return q, fmt.Errorf("the key %q stands for another request, which has begun run %s; use a key of its own for each request: %w", q.Key, known.Run, report.OtherRequest)
+		return nil, fmt.Errorf("the key %q stands for another request, which has begun run %s; use a key of its own for each request: %w", q.Key, known.Run, report.OtherRequest)
+	}
+	return known, nil
+}
+
+func (s *Server) startAsked(q journal.Start) (journal.Start, error) {
+	known, err := s.Begun(context.Background(), q)
+	switch {
+	case errors.Is(err, report.Unwritten):
+		s.journalFailed(err)
+		return q, err
+	case err != nil:
+		return q, err
 	case known != nil:
 		return *known, nil
 	case s.stopping || s.leaving:
@@ -128,8 +147,17 @@ func (s *Server) startAsked(q journal.Start) (journal.Start, error) {
 	if run, runs := s.View().Running[q.Scheduled]; runs {
 		return q, fmt.Errorf("plan %s is already running (run %s); wait for it to end: %w", q.Plan, cmp.Or(run, "that begins just now"), report.Runs)
 	}
+	switch p := s.all[i]; {
+	case q.Claim == nil && p.FourEyes:
+		q.Source = p.Source
+		return q, fmt.Errorf("plan %s is started when a second person has approved that: %w", q.Plan, report.SecondPerson)
+	case q.Claim != nil && q.Source != p.Source:
+		return q, fmt.Errorf("plan %s has changed since somebody asked to start it: ask for it anew: %w", q.Plan, report.OverAlready)
+	}
 	q.At = s.Clock.Now()
-	if err := s.Journal.EnterStart(ctx, q); err != nil {
+	if err := s.Journal.EnterStart(context.Background(), q); q.Claim != nil && errors.Is(err, journal.ErrNotFound) {
+		return q, fmt.Errorf("somebody has decided about the request already, or its time is over; nothing was begun: %w", report.OverAlready)
+	} else if err != nil {
 		return q, s.unwritten(err)
 	}
 	s.run(s.all[i], q)
@@ -145,7 +173,6 @@ func (s *Server) unwritten(err error) error {
 func (s *Server) run(p Plan, q journal.Start) {
 	s.Log.Info("a plan is started, as asked", "plan", p.Plan, "file", p.Origin, "run", q.Run, "by", q.By, "change", q.Change, "reason", q.Reason)
 	s.begin(p.Scheduled, func(j *job) func() {
-		s.begun(j, q.Run)
 		end := p.Run(Order{Signals: j.signals, Begun: func(string) {}, Start: &q})
 		q.Ended, q.ExitCode, q.Message = s.Clock.Now(), end.ExitCode, end.Message
 		return func() {
@@ -159,6 +186,7 @@ func (s *Server) run(p Plan, q journal.Start) {
 			}
 		}
 	})
+	s.begun(s.jobs[p.Scheduled], q.Run) // it can be cancelled from now on
 }
 
 // Cancel asks a run of this server to stop. It brings back what it has quiesced.

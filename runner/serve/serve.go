@@ -11,6 +11,7 @@ import (
 	"context"
 	"log/slog"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -31,6 +32,8 @@ type Plan struct {
 	journal.Scheduled
 	Rules    string // its schedules as text: other ones begin anew
 	Schedule schedule.Plan
+	FourEyes bool            // what somebody asks for needs a second person
+	Source   string          // a digest of what it was read from
 	Run      func(Order) End // runs it
 	// Missed tells people that it was not run at some times, the last of them due; nil: nobody is to be told.
 	Missed func(due time.Time, times int, why string)
@@ -156,6 +159,7 @@ func (s *Server) begin(key any, do func(j *job) (then func())) {
 	s.jobs[key] = j
 	plan, run := key.(journal.Scheduled)
 	if run {
+		j.fourEyes = slices.ContainsFunc(s.all, func(p Plan) bool { return p.Scheduled == plan && p.FourEyes })
 		s.mu.Lock()
 		s.runs[plan] = j
 		s.mu.Unlock()

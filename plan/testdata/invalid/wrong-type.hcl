@@ -27,6 +27,7 @@ pattern "p" {
 plan "nightly" {
   destinations = [destination.file.vault]
   description = ["a"] # want: wrong-type "Wrong type"
+  four_eyes   = "two" # want: wrong-type "takes true or false"
 
   activity "export_domain" "domains" {
     devices = ["one"]

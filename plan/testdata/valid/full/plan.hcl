@@ -128,6 +128,7 @@ plan "nightly" {
   destinations = [destination.nfs.vault, destination.sftp.offsite]
   retention    = retention.standard
   error_policy = "ignore" # halt | ignore
+  four_eyes    = true
   pre_script   = script.exec.ticket_open
   post_script { run = script.exec.ticket_close }
 

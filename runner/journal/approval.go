@@ -1,0 +1,116 @@
+package journal
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"time"
+)
+
+// approvals keeps the requests that wait for a second person, and what became of them.
+const approvals = `
+CREATE TABLE approvals (
+  id TEXT PRIMARY KEY, action TEXT NOT NULL, plan TEXT NOT NULL, origin TEXT NOT NULL, narrowed TEXT NOT NULL, run TEXT NOT NULL, target TEXT NOT NULL, plans TEXT NOT NULL,
+  source TEXT NOT NULL, at INTEGER NOT NULL, asked_by TEXT NOT NULL, reason TEXT NOT NULL, change TEXT NOT NULL, who TEXT NOT NULL, key TEXT NOT NULL, digest TEXT NOT NULL,
+  until INTEGER NOT NULL, state TEXT NOT NULL DEFAULT 'waiting', decided INTEGER NOT NULL DEFAULT 0, decided_by TEXT NOT NULL DEFAULT '', decided_reason TEXT NOT NULL DEFAULT '',
+  message TEXT NOT NULL DEFAULT '') WITHOUT ROWID;
+CREATE UNIQUE INDEX approvals_key ON approvals (who, key) WHERE key <> '';
+CREATE INDEX approvals_at ON approvals (at);
+`
+
+// The states of a request that waits, or has waited, for a second person.
+const (
+	Waiting   = "waiting"
+	Approved  = "approved"
+	Refused   = "refused"
+	Withdrawn = "withdrawn" // by the person who asked
+)
+
+// Approval is a request that waits for a second person, or has waited.
+type Approval struct {
+	ID        string
+	Action    string
+	Scheduled        // the plan that is to be started, or whose run is to be cancelled
+	Only      string // what narrows a start
+	Run       string // the run that is to be cancelled, or that was started
+	Target    string // of an acknowledgement
+	Plans     []string
+	Source    string // a digest of what the request is about, as it was when somebody asked
+	Asked
+	Who         string // who asked: stable and unique
+	Key, Digest string // of the request; an empty Key: it has none
+	Until       time.Time
+	State       string
+	Decided     Asked  // zero: nobody has decided
+	Message     string // why an approved request was not done; empty: it was
+}
+
+// Decision is how somebody has decided about a request that waits.
+type Decision struct {
+	ID    string
+	State string
+	Run   string // the run that is started, or cancelled
+	Asked
+}
+
+const selectApprovals = `SELECT id, action, plan, origin, narrowed, run, target, plans, source, at, asked_by, reason, change, who, key, digest, until, state, decided, decided_by,
+	decided_reason, message FROM approvals `
+
+func scanApproval(r scanner) (a Approval, err error) {
+	var plans []byte
+	err = r.Scan(&a.ID, &a.Action, &a.Plan, &a.Origin, &a.Only, &a.Run, &a.Target, &plans, &a.Source, moment{&a.At}, &a.By, &a.Reason, &a.Change, &a.Who, &a.Key, &a.Digest,
+		moment{&a.Until}, &a.State, moment{&a.Decided.At}, &a.Decided.By, &a.Decided.Reason, &a.Message)
+	return a, cmp.Or(err, json.Unmarshal(plans, &a.Plans))
+}
+
+// EnterApproval enters a request that waits for a second person. Requests as old
+// as the starts that are forgotten go.
+func (j *Journal) EnterApproval(ctx context.Context, a Approval) error {
+	plans, err := json.Marshal(a.Plans)
+	if err != nil {
+		return err
+	}
+	return j.write(ctx, "enter that a second person is to approve what "+a.By+" asks for", func(t *transaction) error {
+		if _, err := t.exec(`INSERT INTO approvals (id, action, plan, origin, narrowed, run, target, plans, source, at, asked_by, reason, change, who, key, digest, until)
+			VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`, a.ID, a.Action, a.Plan, a.Origin, a.Only, a.Run, a.Target, string(plans), a.Source, stamp(a.At), a.By, a.Reason, a.Change,
+			a.Who, a.Key, a.Digest, stamp(a.Until)); err != nil {
+			return err
+		}
+		return t.forgetOld("approvals", a.At)
+	})
+}
+
+// Decide enters how somebody has decided. Nobody decides twice, nor after the
+// request's time: then it is [ErrNotFound].
+func (j *Journal) Decide(ctx context.Context, d Decision) error {
+	return j.write(ctx, "enter how "+d.By+" has decided about request "+d.ID, func(t *transaction) error { return t.decide(d) })
+}
+
+func (t *transaction) decide(d Decision) error {
+	res, err := t.exec("UPDATE approvals SET state = ?, run = ?, decided = ?, decided_by = ?, decided_reason = ? WHERE id = ? AND state = 'waiting' AND until > ?",
+		d.State, d.Run, stamp(d.At), d.By, d.Reason, d.ID, stamp(d.At))
+	return touched(res, err, "the request "+d.ID+", waiting")
+}
+
+// NoteApproval enters why a request that was approved was not done.
+func (j *Journal) NoteApproval(ctx context.Context, id, message string) error {
+	return j.write(ctx, "enter why request "+id+" was not done", func(t *transaction) error {
+		_, err := t.exec("UPDATE approvals SET message = ? WHERE id = ?", message, id)
+		return err
+	})
+}
+
+// Approval is a request by its ID; nil: there is none.
+func (j *Journal) Approval(ctx context.Context, id string) (*Approval, error) {
+	return one(list(ctx, j, "look for a request that waits", scanApproval, selectApprovals+"WHERE id = ?", id))
+}
+
+// ApprovalByKey is what somebody has asked for under a key; nil: nothing.
+func (j *Journal) ApprovalByKey(ctx context.Context, who, key string) (*Approval, error) {
+	return one(list(ctx, j, "look for a request that waits", scanApproval, selectApprovals+"WHERE who = ? AND key = ? AND key <> ''", who, key))
+}
+
+// Approvals are the newest requests that wait or have waited, the newest first.
+func (j *Journal) Approvals(ctx context.Context, limit int) ([]Approval, error) {
+	return list(ctx, j, "list the requests that wait for a second person", scanApproval, selectApprovals+"ORDER BY at DESC, id DESC LIMIT ?", limit)
+}

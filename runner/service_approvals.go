@@ -1,0 +1,305 @@
+package runner
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dprun/dprun/runner/journal"
+	"github.com/dprun/dprun/runner/report"
+)
+
+const (
+	// approvalTime is how long a request waits for a second person.
+	approvalTime = 30 * time.Minute
+	// clockSteps is how far a clock may be set back while a request waits.
+	clockSteps = time.Minute
+	// approvalsListed is how many requests a list has at most.
+	approvalsListed = 200
+)
+
+// Waits is the cause of the error of what is not done yet: it waits for a second
+// person. It wraps [report.SecondPerson].
+type Waits struct{ Approval report.Approval }
+
+// Error implements error.
+func (w *Waits) Error() string {
+	a := w.Approval
+	return fmt.Sprintf("nothing is done yet: to %s takes a second person, who approves request %s until %s; on the page under Approvals, or by `dprun --server URL approvals approve %s`",
+		a.Title(), a.ID, a.Until.Format(time.RFC3339), a.ID)
+}
+
+// Unwrap tells errors.Is the refusal.
+func (w *Waits) Unwrap() error { return report.SecondPerson }
+
+// wait enters a request that waits for a second person. What somebody asks for
+// again while it waits is that request. The error is an *[Error] of a *[Waits].
+func (s *Service) wait(ctx context.Context, a journal.Approval) error {
+	if a.Who == "" {
+		return refuse(fmt.Errorf("it takes a second person, and it is not known who asks: %w", report.SamePerson))
+	}
+	j := s.r.kept.Load().journal
+	all, err := j.Approvals(ctx, approvalsListed)
+	if err != nil {
+		return &Error{ExitBug, err}
+	}
+	a.At = s.r.Clock.Now()
+	for _, b := range all {
+		if b.Who == a.Who && b.Action == a.Action && b.Scheduled == a.Scheduled && b.Only == a.Only && (b.Run == a.Run && b.Target == a.Target) && b.Source == a.Source && approvalState(b, a.At) == journal.Waiting {
+			return &Error{ExitWaits, &Waits{approvalOf(b, a.At)}}
+		}
+	}
+	if a.ID, err = journal.NewRunID(a.At); err != nil {
+		return &Error{ExitBug, err}
+	}
+	a.Until, a.State = a.At.Add(approvalTime), journal.Waiting
+	if err := j.EnterApproval(ctx, a); err != nil {
+		return &Error{ExitBug, err}
+	}
+	w := &Waits{approvalOf(a, a.At)}
+	s.r.Log.Warn("a request waits for a second person", "request", a.ID, "action", w.Approval.Title(), "by", a.By, "change", a.Change, "reason", a.Reason, "until", a.Until)
+	return &Error{ExitWaits, w}
+}
+
+// approvalState is the state of a request at a time. A clock that was set back ends it, too.
+func approvalState(a journal.Approval, now time.Time) string {
+	if a.State == journal.Waiting && (!now.Before(a.Until) || now.Before(a.At.Add(-clockSteps))) {
+		return "expired"
+	}
+	return a.State
+}
+
+func approvalOf(a journal.Approval, now time.Time) report.Approval {
+	return report.Approval{ID: a.ID, Action: a.Action, Plan: a.Plan, File: a.Origin, Only: a.Only, Run: a.Run, Target: a.Target, Plans: a.Plans, Since: a.At, Until: a.Until, By: a.By, Reason: a.Reason,
+		Change: a.Change, State: approvalState(a, now), Decided: a.Decided.At, DecidedBy: a.Decided.By, Why: a.Decided.Reason, Message: a.Message, Who: a.Who}
+}
+
+// Approvals are the newest requests that wait for a second person or have waited,
+// the newest first.
+func (s *Service) Approvals(ctx context.Context) ([]report.Approval, error) {
+	all, err := s.r.kept.Load().journal.Approvals(ctx, approvalsListed)
+	if err != nil {
+		return nil, &Error{ExitBug, err}
+	}
+	out := []report.Approval{}
+	for _, a := range all {
+		out = append(out, approvalOf(a, s.r.Clock.Now()))
+	}
+	return out, nil
+}
+
+// DecideRequest says how somebody decides about a request that waits.
+type DecideRequest struct {
+	ID      string
+	Approve bool // otherwise it is refused; by the person who asked: withdrawn
+	By      string
+	Who     string // stable and unique, of who decides
+	Reason  string
+}
+
+// Decide approves a request that waits, and does once what was asked for, in the
+// name of both; or refuses it. Whether somebody may decide about it is for others
+// to say. An error tells why nothing was done; the request it gives is as it is now.
+func (s *Service) Decide(ctx context.Context, q DecideRequest) (report.Approval, error) {
+	j := s.r.kept.Load().journal
+	now := s.r.Clock.Now()
+	a, err := j.Approval(ctx, q.ID)
+	if err != nil {
+		return report.Approval{}, &Error{ExitBug, err}
+	}
+	if a == nil {
+		return report.Approval{}, refuse(fmt.Errorf("there is no request %s: %w", q.ID, report.NotServed))
+	}
+	own := q.Who == a.Who
+	switch state := approvalState(*a, now); {
+	case state == "expired":
+		err = fmt.Errorf("request %s has expired: it waited from %s until %s; ask for it anew: %w", a.ID, a.At.Format(time.RFC3339), a.Until.Format(time.RFC3339), report.OverAlready)
+	case state != journal.Waiting:
+		err = fmt.Errorf("request %s was %s by %s at %s: %w", a.ID, state, a.Decided.By, a.Decided.At.Format(time.RFC3339), report.OverAlready)
+	case q.Who == "":
+		err = fmt.Errorf("it is not known who decides: %w", report.SamePerson)
+	case q.Approve && (own || strings.EqualFold(q.By, a.By)): // two of one name cannot be told apart in a record
+		err = fmt.Errorf("%s has asked for this: another person has to approve it: %w", a.By, report.SamePerson)
+	}
+	if err != nil {
+		return approvalOf(*a, now), refuse(err)
+	}
+	d := journal.Decision{ID: a.ID, State: journal.Refused, Run: a.Run, Asked: journal.Asked{At: now, By: q.By, Reason: q.Reason}}
+	switch {
+	case q.Approve:
+		d.State = journal.Approved
+		err = s.approve(ctx, *a, d)
+	case own:
+		d.State = journal.Withdrawn
+		err = s.decided(ctx, d)
+	default:
+		err = s.decided(ctx, d)
+	}
+	if err == nil {
+		s.r.Log.Warn("a request that waited was decided about", "request", a.ID, "state", d.State, "action", approvalOf(*a, now).Title(), "asked by", a.By, "decided by", q.By, "reason", q.Reason)
+	}
+	if b, unread := j.Approval(ctx, a.ID); unread == nil && b != nil {
+		a = b
+	}
+	return approvalOf(*a, now), err
+}
+
+// decided enters a decision. One that comes too late is refused.
+func (s *Service) decided(ctx context.Context, d journal.Decision) error {
+	err := s.r.kept.Load().journal.Decide(ctx, d)
+	if errors.Is(err, journal.ErrNotFound) {
+		return refuse(fmt.Errorf("somebody has decided about request %s already, or its time is over: %w", d.ID, report.OverAlready))
+	}
+	if err != nil {
+		return &Error{ExitBug, err}
+	}
+	return nil
+}
+
+// approve does what was asked for. The decision is entered before anything is
+// done, so that nothing is done twice, whatever ends the server between.
+func (s *Service) approve(ctx context.Context, a journal.Approval, d journal.Decision) error {
+	if err := s.hasRead(); err != nil {
+		return err
+	}
+	both, reason := a.By+" and "+d.By, a.Reason
+	if d.Reason != "" {
+		reason = strings.TrimSpace(reason + " (approved: " + d.Reason + ")")
+	}
+	var do func() error
+	now := a.Source
+	switch a.Action {
+	case report.ActionStart:
+		run, err := journal.NewRunID(d.At)
+		if err != nil {
+			return &Error{ExitBug, err}
+		}
+		d.Run = run
+		_, err = s.begin(ctx, journal.Start{Scheduled: a.Scheduled, Run: run, Only: a.Only, Asked: journal.Asked{By: both, Reason: reason, Change: a.Change}, Claim: &d, Source: a.Source})
+		return err
+	case report.ActionCancel:
+		do = func() error {
+			return s.cancel(ctx, CancelRequest{Run: a.Run, By: both, Reason: reason, Change: a.Change})
+		}
+	case report.ActionAcknowledge:
+		_, now, _ = s.acknowledged(ctx, a.Target)
+		do = func() error {
+			_, err := s.r.Acknowledge(ctx, AcknowledgeRequest{Target: a.Target, By: both, Reason: reason, Change: a.Change})
+			return err
+		}
+	case report.ActionRelease:
+		now = stopsDigest(s.r.Owed(ctx).Stops, "")
+		do = func() error {
+			_, err := s.r.Hold(ctx, HoldRequest{Release: true, By: fmt.Sprintf("%s (%s)", both, strings.TrimSpace(reason+" "+a.Change))})
+			return err
+		}
+	default:
+		return &Error{ExitBug, fmt.Errorf("this dprun does not know the action %q", a.Action)}
+	}
+	if now != a.Source {
+		return refuse(fmt.Errorf("what request %s is about is not as it was when %s asked: look again, and ask for it anew: %w", a.ID, a.By, report.OverAlready))
+	}
+	if err := s.decided(ctx, d); err != nil {
+		return err
+	}
+	err := do()
+	if err != nil {
+		if lost := s.r.kept.Load().journal.NoteApproval(context.WithoutCancel(ctx), a.ID, err.Error()); lost != nil {
+			s.r.Log.Error("it cannot be entered why an approved request was not done", "request", a.ID, "why", err, "error", lost)
+		}
+	}
+	return err
+}
+
+// waited is what became of the request that somebody has made under a key, where
+// that waited for a second person: the run that was begun, or why there is none.
+// Neither: there is no such request.
+func (s *Service) waited(ctx context.Context, q StartRequest) (*report.Started, error) {
+	a, err := s.r.kept.Load().journal.ApprovalByKey(ctx, q.Who, q.Key)
+	if err != nil || a == nil {
+		return nil, refuse(err)
+	}
+	now := s.r.Clock.Now()
+	switch state := approvalState(*a, now); {
+	case a.Digest != q.Digest:
+		err = fmt.Errorf("the key %q stands for another request, which waits for a second person; use a key of its own for each request: %w", q.Key, report.OtherRequest)
+	case state == journal.Waiting:
+		return nil, &Error{ExitWaits, &Waits{approvalOf(*a, now)}}
+	case state == journal.Approved:
+		st, err := s.Started(ctx, a.Run)
+		return &st, err
+	case state == "expired":
+		err = fmt.Errorf("no second person has approved request %s until %s; ask for it anew, with a key of its own: %w", a.ID, a.Until.Format(time.RFC3339), report.OverAlready)
+	default:
+		err = fmt.Errorf("request %s was %s by %s (%s): %w", a.ID, state, a.Decided.By, a.Decided.Reason, report.OverAlready)
+	}
+	return nil, refuse(err)
+}
+
+// keepsDown reports whether a run keeps something quiesced now. What is not known counts as yes.
+func (s *Service) keepsDown(ctx context.Context, run string) bool {
+	left := s.r.Owed(ctx)
+	return left.Unknown != nil || slices.ContainsFunc(left.Owed, func(o report.Owed) bool { return o.Run == run && o.Kind == "unquiesce" })
+}
+
+// fourEyes reports whether any plan that is served wants a second person.
+func (s *Service) fourEyes() bool {
+	for _, p := range s.all() {
+		if p.report.FourEyes {
+			return true
+		}
+	}
+	return false
+}
+
+// acknowledged are the plans that an acknowledgement concerns, a digest of what it
+// is about, and whether it takes a second person: where one of the plans says so.
+// Where it is not known which plans those are, any plan that is served counts.
+func (s *Service) acknowledged(ctx context.Context, target string) (plans []string, source string, second bool) {
+	left := s.r.Owed(ctx)
+	known := left.Unknown == nil
+	var about []string
+	for _, o := range left.Owed {
+		if (o.Device == target || o.Run == target) && !o.Held {
+			plans = append(plans, o.Plan)
+			about = append(about, fmt.Sprintf("%q %q %q %q", o.Run, o.Task, o.Kind, o.ID))
+		}
+	}
+	served := map[string]bool{}
+	for key, p := range s.all() {
+		served[key.Plan] = true
+		if _, has := p.report.Devices[target]; has {
+			plans = append(plans, key.Plan)
+		}
+	}
+	slices.Sort(plans)
+	plans = slices.Compact(plans)
+	for key, p := range s.all() {
+		second = second || p.report.FourEyes && slices.Contains(plans, key.Plan)
+	}
+	if !known || len(plans) == 0 || slices.ContainsFunc(plans, func(name string) bool { return !served[name] }) {
+		second = s.fourEyes()
+	}
+	slices.Sort(about)
+	sum := sha256.Sum256([]byte(strings.Join(append(about, stopsDigest(left.Stops, target)), "\n")))
+	return plans, hex.EncodeToString(sum[:]), second
+}
+
+// stopsDigest is a digest of what stops quiesces because of a device; of none: of the holds.
+func stopsDigest(stops []report.Stop, device string) string {
+	var lines []string
+	for _, x := range stops {
+		if x.Device == device {
+			lines = append(lines, fmt.Sprintf("%q %q %d", x.Environment, cmp.Or(x.Run, x.By), x.Since.UnixNano()))
+		}
+	}
+	slices.Sort(lines)
+	sum := sha256.Sum256([]byte(strings.Join(lines, "\n")))
+	return hex.EncodeToString(sum[:])
+}
