@@ -98,6 +98,21 @@ func (s *Site) Hold(_ context.Context, q runner.HoldRequest) (report.Hold, error
 func (s *Site) Pause(_ context.Context, q runner.PauseRequest) (*report.Pause, error) {
 	return nil, s.call(q)
 }
+func (s *Site) Approvals(context.Context) ([]report.Approval, error) {
+	if s.Empty {
+		return nil, nil
+	}
+	a := report.Approval{ID: "01WAITS", Action: report.ActionStart, Plan: s.Plan, File: s.File, Only: "device=" + s.Device, Plans: []string{s.Plan}, Since: Now.Add(-10 * time.Minute), Until: Now.Add(20 * time.Minute),
+		By: "berta" + s.Domain, Reason: s.Domain, Change: s.Plan, State: "waiting", Who: "sub-berta"}
+	release := a
+	release.ID, release.Action, release.Plan, release.Plans = "01RELEASE", report.ActionRelease, "", nil
+	over := a
+	over.ID, over.State, over.Run, over.Decided, over.DecidedBy, over.Why, over.Message = "01OVER", "approved", "01RUNNING", Now.Add(-time.Minute), "otto"+s.Domain, s.Domain, s.Domain
+	return []report.Approval{a, release, over}, nil
+}
+func (s *Site) Decide(_ context.Context, q runner.DecideRequest) (report.Approval, error) {
+	return report.Approval{ID: q.ID, Run: "01RUNNING"}, s.call(q)
+}
 func (s *Site) Acknowledge(_ context.Context, q runner.AcknowledgeRequest) (report.Acknowledged, error) {
 	return report.Acknowledged{}, s.call(q)
 }

@@ -1,6 +1,9 @@
 package access
 
-import "maps"
+import (
+	"maps"
+	"slices"
+)
 
 // Fleet holds the labels of the devices of the served plans. Limits of access are
 // checked against it. The keys are plan, device and label.
@@ -77,4 +80,20 @@ func (s Sight) Whole(name string) bool {
 		}
 	}
 	return len(s.Fleet[name]) > 0
+}
+
+// Concerns reports whether he sees all that a request is about: some plans; none of
+// them: every gateway.
+func (s Sight) Concerns(plans []string) bool {
+	return s.All() || len(plans) > 0 && !slices.ContainsFunc(plans, func(plan string) bool { return !s.Whole(plan) })
+}
+
+// Decides reports whether he may decide about a request of somebody else: whether he
+// might do the same himself.
+func (s Sight) Decides(action string, plans []string) bool {
+	least := Operator
+	if action == "release" { // of a hold
+		least = Admin
+	}
+	return s.Who.May(least) && s.Concerns(plans)
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -28,18 +29,19 @@ type Start struct {
 	Why
 }
 
+// Cancelling is what becomes of a request to cancel a run.
+type Cancelling struct {
+	Waits *report.Approval `json:"waits,omitempty" doc:"It waits for a second person: the plan says four_eyes, and the run keeps something quiesced. Absent: the run was asked to stop"`
+}
+
 func (a *api) actions() {
 	type startRequest struct {
 		Key  string `header:"Idempotency-Key" required:"true" minLength:"8" maxLength:"200" doc:"Made up for this request, such as a UUID. The same key with the same body gives the same run again, whatever happens between."`
 		Body Start
 	}
-	type startReply struct {
-		Location string `header:"Location" doc:"The run"`
-		Body     report.Started
-	}
-	register(a, access.Operator, quick(), huma.Operation{Method: http.MethodPost, Path: Base + "/runs", OperationID: "startRun", Summary: "Start a run of a plan that is served", Tags: []string{"runs"},
-		Description: "The run has its ID at once, and begins a moment later. What becomes of it: /runs/{run}/request, /runs/{run}, /runs/{run}/events.", DefaultStatus: http.StatusAccepted},
-		func(ctx context.Context, s sees, q *startRequest) (*startReply, error) {
+	register(a, access.Operator, quick(), mayWait[report.Started](a, huma.Operation{Method: http.MethodPost, Path: Base + "/runs", OperationID: "startRun", Summary: "Start a run of a plan that is served", Tags: []string{"runs"},
+		Description: "The run has its ID at once, and begins a moment later. What becomes of it: /runs/{run}/request, /runs/{run}, /runs/{run}/events. Of a plan that says four_eyes nothing begins before a second person has approved it: the reply is the request that waits.", DefaultStatus: http.StatusAccepted}),
+		func(ctx context.Context, s sees, q *startRequest) (*acted, error) {
 			b := q.Body
 			p, err := a.served(ctx, s, PlanPath{Plan: b.Plan, File: b.File})
 			if err == nil && !s.Whole(b.Plan) {
@@ -53,9 +55,9 @@ func (a *api) actions() {
 				return nil, err
 			}
 			digest := sha256.Sum256(body)
-			started, err := a.Desk.Start(ctx, runner.StartRequest{Plan: b.Plan, File: p.File, Only: b.Only, By: s.Who.Name, Reason: b.Reason, Change: b.Change, Key: s.Who.Key + " " + q.Key, Digest: hex.EncodeToString(digest[:])})
+			started, err := a.Desk.Start(ctx, runner.StartRequest{Plan: b.Plan, File: p.File, Only: b.Only, By: s.Who.Name, Who: s.Who.Key, Reason: b.Reason, Change: b.Change, Key: s.Who.Key + " " + q.Key, Digest: hex.EncodeToString(digest[:])})
 			access.Note(ctx, access.Audited{Run: started.Run, Reason: b.Reason, Change: b.Change})
-			return &startReply{Location: Base + "/runs/" + started.Run, Body: started}, err
+			return orWaits(http.StatusAccepted, Base+"/runs/"+started.Run, started, err)
 		})
 	get(a, access.Viewer, quick(), "/runs/{run}/request", "getRunRequest", "Who asked this server for a run, and whether it is over", func(ctx context.Context, s sees, q *RunPath) (report.Started, error) {
 		return a.started(ctx, s, q.Run)
@@ -66,7 +68,7 @@ func (a *api) actions() {
 	}
 	register(a, access.Operator, quick(), huma.Operation{Method: http.MethodPost, Path: Base + "/runs/{run}/cancel", OperationID: "cancelRun", Summary: "Cancel a run of this server", Tags: []string{"runs"},
 		Description: "It is answered at once; the run ends when what it has quiesced is back.", DefaultStatus: http.StatusAccepted},
-		func(ctx context.Context, s sees, q *cancelRequest) (*struct{}, error) {
+		func(ctx context.Context, s sees, q *cancelRequest) (*Reply[Cancelling], error) {
 			st, err := a.started(ctx, s, q.Run)
 			id, plan := st.Run, st.Plan
 			if err != nil { // a run that was due, which nobody asked for
@@ -80,7 +82,11 @@ func (a *api) actions() {
 				return nil, notThere("run", q.Run)
 			}
 			access.Note(ctx, access.Audited{Run: id, Reason: q.Body.Reason, Change: q.Body.Change})
-			return &struct{}{}, a.Desk.Cancel(ctx, runner.CancelRequest{Run: id, By: s.Who.Name, Reason: q.Body.Reason, Change: q.Body.Change})
+			err = a.Desk.Cancel(ctx, runner.CancelRequest{Run: id, By: s.Who.Name, Who: s.Who.Key, Reason: q.Body.Reason, Change: q.Body.Change})
+			if w := (*runner.Waits)(nil); errors.As(err, &w) {
+				return &Reply[Cancelling]{Cancelling{Waits: &w.Approval}}, nil
+			}
+			return &Reply[Cancelling]{}, err
 		})
 	register(a, access.Operator, recovers(), huma.Operation{Method: http.MethodPost, Path: Base + "/recover", OperationID: "recover", Summary: "Bring back now what dead runs have left", Tags: []string{"recover"},
 		Description: "It is answered when that has ended, which may take minutes. A server does it by itself every five minutes.", DefaultStatus: http.StatusOK},
@@ -103,16 +109,16 @@ func (a *api) actions() {
 			Change string `json:"change,omitempty" maxLength:"200" doc:"The number of the change"`
 		}
 	}
-	register(a, access.Operator, quick(), huma.Operation{Method: http.MethodPost, Path: Base + "/pending/{target}/acknowledge", OperationID: "acknowledge", Tags: []string{"pending"},
+	register(a, access.Operator, quick(), mayWait[report.Acknowledged](a, huma.Operation{Method: http.MethodPost, Path: Base + "/pending/{target}/acknowledge", OperationID: "acknowledge", Tags: []string{"pending"},
 		Summary:     "Enter that somebody has looked at a device, and that all is done there",
-		Description: "It brings nothing back. What was owed counts as done from then on, on the word of who acknowledges it.", DefaultStatus: http.StatusOK},
-		func(ctx context.Context, s sees, q *ackRequest) (*Reply[report.Acknowledged], error) {
+		Description: "It brings nothing back. What was owed counts as done from then on, on the word of who acknowledges it.", DefaultStatus: http.StatusOK}),
+		func(ctx context.Context, s sees, q *ackRequest) (*acted, error) {
 			if !s.All() && !a.owes(ctx, s, q.Target) {
 				return nil, notThere("target", q.Target)
 			}
 			access.Note(ctx, access.Audited{Reason: q.Body.Reason, Change: q.Body.Change})
-			done, err := a.Desk.Acknowledge(ctx, runner.AcknowledgeRequest{Target: q.Target, By: s.Who.Name, Reason: q.Body.Reason, Change: q.Body.Change})
-			return &Reply[report.Acknowledged]{done}, missing(err)
+			done, err := a.Desk.Acknowledge(ctx, runner.AcknowledgeRequest{Target: q.Target, By: s.Who.Name, Who: s.Who.Key, Reason: q.Body.Reason, Change: q.Body.Change})
+			return orWaits(http.StatusOK, "", done, missing(err))
 		})
 }
 
@@ -121,14 +127,14 @@ func (a *api) holds() {
 	get(a, access.Viewer, quick(), "/hold", "getHold", "What forbids quiesces now", func(ctx context.Context, s sees, _ *struct{}) (List[report.Stop], error) {
 		return List[report.Stop]{Items: seenStops(s, "", a.Reads.Owed(ctx).Stops)}, nil
 	})
-	hold := func(ctx context.Context, s sees, q runner.HoldRequest) (*Reply[List[report.Stop]], error) {
+	hold := func(ctx context.Context, s sees, q runner.HoldRequest) (List[report.Stop], error) {
 		if err := s.everything(); err != nil {
-			return nil, err
+			return List[report.Stop]{}, err
 		}
-		q.By = s.Who.Name
+		q.By, q.Who = s.Who.Name, s.Who.Key
 		access.Note(ctx, access.Audited{Reason: q.Reason})
 		h, err := a.Desk.Hold(ctx, q)
-		return &Reply[List[report.Stop]]{List[report.Stop]{Items: h.Stops}}, err
+		return List[report.Stop]{Items: h.Stops}, err
 	}
 	type holdRequest struct {
 		Body struct {
@@ -137,11 +143,13 @@ func (a *api) holds() {
 	}
 	register(a, access.Operator, quick(), huma.Operation{Method: http.MethodPost, Path: Base + "/hold", OperationID: "hold", Summary: "Stop every quiesce until the hold is released", Tags: []string{"hold"}, DefaultStatus: http.StatusOK},
 		func(ctx context.Context, s sees, q *holdRequest) (*Reply[List[report.Stop]], error) {
-			return hold(ctx, s, runner.HoldRequest{Reason: q.Body.Reason})
+			stops, err := hold(ctx, s, runner.HoldRequest{Reason: q.Body.Reason})
+			return &Reply[List[report.Stop]]{stops}, err
 		})
-	register(a, access.Admin, quick(), huma.Operation{Method: http.MethodDelete, Path: Base + "/hold", OperationID: "release", Summary: "Release the hold", Tags: []string{"hold"}, DefaultStatus: http.StatusOK},
-		func(ctx context.Context, s sees, _ *struct{}) (*Reply[List[report.Stop]], error) {
-			return hold(ctx, s, runner.HoldRequest{Release: true})
+	register(a, access.Admin, quick(), mayWait[List[report.Stop]](a, huma.Operation{Method: http.MethodDelete, Path: Base + "/hold", OperationID: "release", Summary: "Release the hold", Tags: []string{"hold"}, DefaultStatus: http.StatusOK}),
+		func(ctx context.Context, s sees, _ *struct{}) (*acted, error) {
+			stops, err := hold(ctx, s, runner.HoldRequest{Release: true})
+			return orWaits(http.StatusOK, "", stops, err)
 		})
 }
 

@@ -110,6 +110,7 @@ func assemble(o Options) *api {
 	a.backups()
 	a.plans()
 	a.actions()
+	a.approvals()
 	a.events()
 	a.nights()
 	a.reference()

@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -41,6 +42,8 @@ type desk struct {
 	did       []string
 	followed  []runner.EventsRequest
 	events    []report.LiveEvent
+	waits     []report.Approval
+	waiting   error // what mutations answer with
 	fail      error // what every use case answers with
 }
 
@@ -202,7 +205,7 @@ func (d *desk) Source(string) (runner.Source, error) { return runner.Source{}, d
 
 func (d *desk) Start(_ context.Context, q runner.StartRequest) (report.Started, error) {
 	d.started = append(d.started, q)
-	return report.Started{Run: "01JDNEW", Plan: q.Plan, File: q.File, By: q.By, At: began}, d.fail
+	return report.Started{Run: "01JDNEW", Plan: q.Plan, File: q.File, By: q.By, At: began}, cmp.Or(d.fail, d.waiting)
 }
 
 func (d *desk) Started(_ context.Context, run string) (report.Started, error) {
@@ -214,7 +217,7 @@ func (d *desk) Started(_ context.Context, run string) (report.Started, error) {
 
 func (d *desk) Cancel(_ context.Context, q runner.CancelRequest) error {
 	d.cancelled = append(d.cancelled, q)
-	return d.fail
+	return cmp.Or(d.fail, d.waiting)
 }
 
 func (d *desk) BringBack(_ context.Context, by string) (*report.Result, error) {
@@ -224,7 +227,7 @@ func (d *desk) BringBack(_ context.Context, by string) (*report.Result, error) {
 
 func (d *desk) Hold(_ context.Context, q runner.HoldRequest) (report.Hold, error) {
 	d.did = append(d.did, fmt.Sprintf("hold %v by %s: %s", !q.Release, q.By, q.Reason))
-	return report.Hold{Stops: []report.Stop{{Since: began, By: q.By}}}, d.fail
+	return report.Hold{Stops: []report.Stop{{Since: began, By: q.By}}}, cmp.Or(d.fail, d.waiting)
 }
 
 func (d *desk) Pause(_ context.Context, q runner.PauseRequest) (*report.Pause, error) {
@@ -235,9 +238,16 @@ func (d *desk) Pause(_ context.Context, q runner.PauseRequest) (*report.Pause, e
 	return &report.Pause{Since: began, By: q.By, Reason: q.Reason, Change: q.Change}, d.fail
 }
 
+func (d *desk) Approvals(context.Context) ([]report.Approval, error) { return d.waits, d.fail }
+
+func (d *desk) Decide(_ context.Context, q runner.DecideRequest) (report.Approval, error) {
+	d.did = append(d.did, fmt.Sprintf("decide %v %s by %s: %s", q.Approve, q.ID, q.Who, q.Reason))
+	return report.Approval{ID: q.ID, Run: "01JDNEW", State: "approved"}, d.fail
+}
+
 func (d *desk) Acknowledge(_ context.Context, q runner.AcknowledgeRequest) (report.Acknowledged, error) {
 	d.did = append(d.did, fmt.Sprintf("acknowledge %s by %s: %s %s", q.Target, q.By, q.Reason, q.Change))
-	return report.Acknowledged{Device: q.Target, Obligations: 1}, d.fail
+	return report.Acknowledged{Device: q.Target, Obligations: 1}, cmp.Or(d.fail, d.waiting)
 }
 
 func (d *desk) Coverage(_ context.Context, q runner.CoverageRequest) (*report.Coverage, *report.Result, error) {

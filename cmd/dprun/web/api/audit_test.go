@@ -73,7 +73,9 @@ func TestTheAuditLogCallsNothingDoneOfWhichNobodyKnows(t *testing.T) {
 
 func TestTheAuditLogTellsWhatAMutationWasAbout(t *testing.T) {
 	t.Parallel()
-	h, log := audited(t, newDesk().api(t))
+	d := newDesk()
+	d.waits = []report.Approval{{ID: "01WAITS", Action: report.ActionStart, Plan: "night", Plans: []string{"night"}, Change: "CHG1"}}
+	h, log := audited(t, d.api(t))
 	for _, c := range []struct{ method, path, body, run, reason, change string }{
 		{"POST", Base + "/runs", `{"plan":"night","reason":"why","change":"CHG1"}`, "01JDNEW", "why", "CHG1"},
 		{"POST", Base + "/runs/01JDRUN1/cancel", `{"reason":"why","change":"CHG1"}`, "01JDRUN1", "why", "CHG1"},
@@ -81,6 +83,7 @@ func TestTheAuditLogTellsWhatAMutationWasAbout(t *testing.T) {
 		{"POST", Base + "/hold", `{"reason":"why"}`, "", "why", ""},
 		{"POST", Base + "/pause", `{"reason":"why","change":"CHG1"}`, "", "why", "CHG1"},
 		{"POST", Base + "/pause/lift", `{"reason":"why","change":"CHG1"}`, "", "why", "CHG1"},
+		{"POST", Base + "/approvals/01WAITS/approve", `{"reason":"why"}`, "01JDNEW", "why", "CHG1"},
 		{"POST", referenceBase + "night/execute", "", "01JDNEW", "asked for by the call of DPOD", ""},
 	} {
 		r := httptest.NewRequest(c.method, c.path, strings.NewReader(c.body))

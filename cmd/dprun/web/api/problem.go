@@ -124,6 +124,9 @@ func problem(log *slog.Logger, err error) *Problem {
 	if errors.Is(err, report.NotReady) {
 		status = http.StatusServiceUnavailable
 	}
+	if errors.Is(err, report.SamePerson) {
+		status = http.StatusForbidden
+	}
 	p := problemOf(status, e.Error(), "")
 	p.ExitCode = e.ExitCode
 	if why := report.Refusal(""); errors.As(err, &why) { // the word is meant for programs

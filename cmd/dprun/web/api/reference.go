@@ -58,7 +58,7 @@ func (a *api) reference() {
 			_, err := a.served(ctx, s, PlanPath{Plan: q.Reference})
 			if err == nil && s.Whole(q.Reference) {
 				var started report.Started
-				started, err = a.Desk.Start(ctx, runner.StartRequest{Plan: q.Reference, By: s.Who.Name, Reason: "asked for by the call of DPOD"})
+				started, err = a.Desk.Start(ctx, runner.StartRequest{Plan: q.Reference, By: s.Who.Name, Who: s.Who.Key, Reason: "asked for by the call of DPOD"})
 				access.Note(ctx, access.Audited{Run: started.Run, Reason: "asked for by the call of DPOD"})
 			} else if err == nil {
 				err = notThere("plan", q.Reference)

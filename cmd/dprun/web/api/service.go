@@ -37,6 +37,8 @@ type Desk interface {
 	Events(ctx context.Context, q runner.EventsRequest) iter.Seq2[report.LiveEvent, error]
 	Hold(ctx context.Context, q runner.HoldRequest) (report.Hold, error)
 	Pause(ctx context.Context, q runner.PauseRequest) (*report.Pause, error)
+	Approvals(ctx context.Context) ([]report.Approval, error)
+	Decide(ctx context.Context, q runner.DecideRequest) (report.Approval, error)
 	Acknowledge(ctx context.Context, q runner.AcknowledgeRequest) (report.Acknowledged, error)
 }
 
