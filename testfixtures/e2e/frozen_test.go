@@ -33,7 +33,7 @@ func buildFrozen(t *testing.T) (dprun, plugin string) {
 	}
 	run(root, "git archive -o "+dir+"/source.tar "+frozen+" go.mod cmd examples plan plugins runner sdk && cp go.mod go.sum "+dir)
 	run(dir, "mkdir source && tar -xf source.tar -C source && mv go.mod go.sum source")
-	run(filepath.Join(dir, "source"), "go build -trimpath -o ../dprun ./cmd/dprun && go build -trimpath -o ../dprun-plugin-memdir ./examples/plugins/memdir")
+	run(filepath.Join(dir, "source"), "go build -o ../dprun ./cmd/dprun && go build -o ../dprun-plugin-memdir ./examples/plugins/memdir")
 	return filepath.Join(dir, "dprun"), filepath.Join(dir, "dprun-plugin-memdir")
 }
 

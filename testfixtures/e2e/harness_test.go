@@ -39,7 +39,11 @@ func bundled() map[string]func() sdk.Plugin {
 // TestMain serves the bundled plugins when the test binary is started as one.
 func TestMain(m *testing.M) {
 	pluginhost.ServeBundled(os.Args[1:], bundled())
-	os.Exit(m.Run())
+	exit := m.Run()
+	if built.dir != "" {
+		_ = os.RemoveAll(built.dir)
+	}
+	os.Exit(exit)
 }
 
 // night is when every test begins: simulated time, moved with the fleet's.

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -39,16 +40,28 @@ type program struct {
 	guarded bool
 }
 
-// build compiles dprun once for the tests below t.
+// built is the dprun program, built once where a test needs it.
+var built struct {
+	once sync.Once
+	dir  string
+	err  error
+}
+
+// build gives the file of the compiled dprun. All tests share it.
 func build(t *testing.T) string {
 	t.Helper()
-	file := filepath.Join(t.TempDir(), "dprun")
-	c := exec.Command("go", "build", "-o", file, "github.com/dprun/dprun/cmd/dprun")
-	c.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := c.CombinedOutput(); err != nil {
-		t.Fatalf("build dprun: %v\n%s", err, out)
-	}
-	return file
+	built.once.Do(func() {
+		if built.dir, built.err = os.MkdirTemp("", "dprun-e2e-"); built.err != nil {
+			return
+		}
+		c := exec.Command("go", "build", "-ldflags=-s -w", "-o", built.dir, "github.com/dprun/dprun/cmd/dprun")
+		c.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := c.CombinedOutput(); err != nil {
+			built.err = fmt.Errorf("build dprun: %w: %s", err, out)
+		}
+	})
+	need.Done(t, built.err)
+	return filepath.Join(built.dir, "dprun")
 }
 
 const realDevices = `
