@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -147,6 +148,40 @@ func TestPluginsImportOnlyTheSDKAsAThirdPartyWould(t *testing.T) {
 			if strings.HasPrefix(d, module+"plugins/") && !strings.HasPrefix(d, module+"plugins/"+own) {
 				t.Errorf("%s depends on another plugin: %s", p.ImportPath, d)
 			}
+		}
+	}
+}
+
+// TestTheFastTestsCompileLittle: most of the time of `make test-fast` is the
+// compiler's, on a fresh clone.
+func TestTheFastTestsCompileLittle(t *testing.T) {
+	t.Parallel()
+	makefile, err := os.ReadFile("../../Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, list, _ := strings.Cut(string(makefile), "\nFAST = ")
+	list, _, _ = strings.Cut(strings.ReplaceAll(list, "\\\n", ""), "\n")
+	cmd := exec.Command("go", append([]string{"list", "-deps", "-test"}, strings.Fields(list)...)...)
+	cmd.Dir = "../.."
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v\n%s", err, stderr.String())
+	}
+	compiled := strings.Fields(string(out))
+	for _, d := range compiled {
+		for _, h := range []string{"modernc.org", "github.com/danielgtaylor/huma", "github.com/pb33f", "github.com/coreos/go-oidc", "github.com/chromedp", "github.com/pkg/sftp", "github.com/wneessen/go-mail",
+			"golang.org/x/tools", "golang.org/x/net/html", module + "runner/journal", module + "testfixtures/dpsim"} {
+			if in(d, h) {
+				t.Errorf("make test-fast compiles %s: take the package that needs it out of FAST", d)
+			}
+		}
+	}
+	for _, core := range []string{"plan", "plan/window", "runner/backups", "runner/engine", "runner/graph", "runner/lifecycle", "runner/retention", "runner/schedule", "runner/status", "cmd/dprun/view"} {
+		if !slices.Contains(compiled, module+core+".test") {
+			t.Errorf("make test-fast leaves %s out, which belongs to the core", core)
 		}
 	}
 }
