@@ -1,5 +1,5 @@
 // Package cipher encrypts and decrypts files with age, and reads the identities that
-// open them. Neither holds more of a file in memory than a block.
+// open them. It holds at most a block of a file in memory.
 package cipher
 
 import (
@@ -17,7 +17,7 @@ import (
 	"github.com/dprun/dprun/runner/backups"
 )
 
-// counter measures what is written through it.
+// counter measures and hashes what is written through it.
 type counter struct {
 	to  io.Writer
 	sum hash.Hash
@@ -37,14 +37,15 @@ func (c *counter) content() backups.Content {
 	return backups.Content{Size: c.n, SHA256: hex.EncodeToString(c.sum.Sum(nil))}
 }
 
-// Most is how many bytes a file of a size has at most when it is encrypted for so many recipients.
+// Most returns the greatest size in bytes of a file of the given size after encryption
+// for that many recipients.
 func Most(size int64, recipients int) int64 {
 	const chunk, tag, header, stanza = 64 << 10, 16, 512, 4 << 10
 	return size + (size/chunk+1)*tag + header + int64(recipients)*stanza
 }
 
-// Encrypt encrypts what it reads, and says what it has read and written. Each of the
-// recipients can open it. The same again gives other bytes.
+// Encrypt encrypts from into to, and returns the size and hash of both. Each of the
+// recipients can open the result. Encrypting the same file again gives other bytes.
 func Encrypt(ctx context.Context, to io.Writer, from io.Reader, recipients recipient.Set) (plain, sealed backups.Content, err error) {
 	out := newCounter(to)
 	w, err := age.Encrypt(out, recipients.Ages()...)
@@ -61,11 +62,11 @@ func Encrypt(ctx context.Context, to io.Writer, from io.Reader, recipients recip
 	return in.content(), out.content(), nil
 }
 
-// ErrNotOpened says that none of the identities opens what is encrypted.
+// ErrNotOpened says that none of the identities opens the file.
 var ErrNotOpened = errors.New("none of the given identities opens it")
 
-// Decrypt decrypts what it reads, and says what it has written. What it has written when
-// it gives an error is not to be used.
+// Decrypt decrypts from into to, and returns the size and hash of what it wrote. After
+// an error, the caller must not use what was written.
 func (i *Identities) Decrypt(ctx context.Context, to io.Writer, from io.Reader) (backups.Content, error) {
 	r, err := age.Decrypt(during{ctx, from}, i.list...)
 	if none := new(age.NoIdentityMatchError); errors.As(err, &none) {
@@ -81,7 +82,7 @@ func (i *Identities) Decrypt(ctx context.Context, to io.Writer, from io.Reader) 
 	return out.content(), nil
 }
 
-// during reads for as long as a context lives.
+// during reads until its context ends.
 type during struct {
 	ctx  context.Context
 	from io.Reader

@@ -21,32 +21,33 @@ import (
 	"github.com/dprun/dprun/runner/backups"
 )
 
-// Identities are secret keys. They stay in memory, and nothing prints them.
+// Identities are secret keys. They stay in memory and are never printed.
 type Identities struct {
 	list   []age.Identity
-	opened map[string]bool // fingerprints of their recipients
+	opened map[string]bool // by the fingerprint of the recipient
 }
 
-// Opens reports whether one of them opens what is encrypted for recipients with these
-// fingerprints, see [recipient.Recipient.Fingerprint].
+// Opens reports whether one of the identities opens files that are encrypted for
+// recipients with these fingerprints (see [recipient.Recipient.Fingerprint]).
 func (i *Identities) Opens(fingerprints []string) bool {
 	return i != nil && slices.ContainsFunc(fingerprints, func(f string) bool { return i.opened[f] })
 }
 
-// OpenAll reports whether they open every file of a copy, by what its manifest says of
-// the recipients. No identities open what is not encrypted.
+// OpenAll reports whether the identities open every file of a copy, according to the
+// recipients in its manifest. Files that are not encrypted need no identity.
 func (i *Identities) OpenAll(c backups.Copy) bool {
 	return !slices.ContainsFunc(c.Files, func(f backups.File) bool {
 		return f.Encrypted != nil && !i.Opens(f.Encrypted.Recipients)
 	})
 }
 
-// maxIdentity is how many bytes a file of identities may have.
+// maxIdentity is the greatest size of a file of identities, in bytes.
 const maxIdentity = 1 << 20
 
-// Read reads files of identities: those that age-keygen makes, also encrypted with a
-// passphrase, and SSH private keys. ask asks a person for the passphrase of a file; nil:
-// nobody can be asked. No error quotes what a file holds.
+// Read reads files of identities: those that age-keygen makes, also if they are
+// encrypted with a passphrase, and SSH private keys. ask asks a person for the
+// passphrase of a file; nil: nobody can be asked. Errors never quote the content of a
+// file.
 func Read(files []string, ask func(file string) ([]byte, error)) (*Identities, error) {
 	out := &Identities{opened: map[string]bool{}}
 	for _, file := range files {
@@ -62,7 +63,7 @@ func (i *Identities) read(file string, ask func(string) ([]byte, error)) error {
 	if err != nil {
 		return plainly(err)
 	}
-	defer f.Close() //nolint:errcheck // it was only read
+	defer f.Close() //nolint:errcheck // it is only read
 	body, err := io.ReadAll(io.LimitReader(f, maxIdentity+1))
 	switch {
 	case err != nil:
@@ -85,7 +86,8 @@ func (i *Identities) read(file string, ask func(string) ([]byte, error)) error {
 	return i.native(body)
 }
 
-// plainly is the error of a file without its name, which stands before it.
+// plainly returns an error about a file without the file's name, because the message
+// names it already.
 func plainly(err error) error {
 	if p := new(os.PathError); errors.As(err, &p) {
 		return p.Err
@@ -93,7 +95,7 @@ func plainly(err error) error {
 	return err
 }
 
-// native reads what age-keygen makes.
+// native reads a file that age-keygen made.
 func (i *Identities) native(body []byte) error {
 	lines, found := bufio.NewScanner(bytes.NewReader(body)), 0
 	lines.Buffer(nil, maxIdentity)
@@ -133,7 +135,7 @@ func (i *Identities) native(body []byte) error {
 	return nil
 }
 
-// add takes an identity and its public key.
+// add adds an identity with its public key.
 func (i *Identities) add(id age.Identity, public string) error {
 	r, err := recipient.Parse(public)
 	if err != nil {
@@ -188,7 +190,7 @@ func (i *Identities) ssh(body []byte, passphrase func() ([]byte, error)) error {
 	switch key := key.(type) {
 	case *ed25519.PrivateKey:
 		id, err = agessh.NewEd25519Identity(*key)
-	case ed25519.PrivateKey: // of the form PKCS #8
+	case ed25519.PrivateKey: // from PKCS #8
 		id, err = agessh.NewEd25519Identity(key)
 	case *rsa.PrivateKey:
 		id, err = agessh.NewRSAIdentity(key)

@@ -1,31 +1,31 @@
-// Package clock makes time a parameter of the runner. The product uses
-// [System]; tests with real processes bring a clock that they move themselves.
+// Package clock makes time a parameter of the runner. The product uses [System]. Tests
+// with real processes use a clock that they move themselves.
 package clock
 
 import "time"
 
-// Clock tells the time and wakes at an instant.
+// Clock tells the time and wakes goroutines at an instant.
 type Clock interface {
 	Now() time.Time
-	// Waiter returns a new waiter for one goroutine. It is stopped after use.
+	// Waiter returns a new waiter for one goroutine. The caller stops it after use.
 	Waiter() Waiter
 }
 
-// Waiter waits for one instant after another. Only one goroutine uses it.
+// Waiter waits for one instant after another. Only one goroutine may use it.
 type Waiter interface {
-	// Wait returns a channel that receives once, when the clock reaches t; with
-	// the zero time it never does. It replaces the instant of an earlier Wait.
-	// underWay is the number of calls to the outside that the goroutine waits
-	// for as well: a clock that is moved by hand stands still for them.
+	// Wait returns a channel that receives once, when the clock reaches t. With the
+	// zero time it never receives. Each call replaces the instant of the call before.
+	// underWay is the number of calls to the outside that the goroutine also waits for.
+	// A clock that is moved by hand stands still while there are any.
 	Wait(t time.Time, underWay int) <-chan time.Time
-	// Stop gives the instant up.
+	// Stop cancels the instant.
 	Stop()
 }
 
 // System is the machine's clock.
 type System struct{}
 
-// Now is the current time.
+// Now implements [Clock].
 func (System) Now() time.Time { return time.Now() }
 
 // Waiter implements [Clock].

@@ -1,4 +1,5 @@
-// Package drill decides what a drill imports and what that proves. It does nothing itself.
+// Package drill decides which sets a drill imports and what an import proves. It does
+// nothing itself.
 package drill
 
 import (
@@ -13,39 +14,40 @@ import (
 	"github.com/dprun/dprun/sdk"
 )
 
-// Left says why a set is not drilled.
+// Left is the reason why a set is not drilled.
 type Left string
 
-// The reasons for which sets are left out.
+// The reasons why sets are left out.
 const (
-	LeftProven    Left = "proven"      // an import has proven a set of the same, and that is young enough
+	LeftProven    Left = "proven"      // a recent import has proven a set of the same subject
 	LeftLater     Left = "later"       // the sample is full
-	LeftDefault   Left = "default"     // of domain default: an import changes the gateway itself
-	LeftEncrypted Left = "encrypted"   // nothing here can read it: a secure backup, or one for whose recipients there is no identity
-	LeftDomains   Left = "all_domains" // an archive of several domains is not imported as one
-	LeftForeign   Left = "foreign"     // nobody vouches for it: what it holds would be executed
+	LeftDefault   Left = "default"     // of domain default: an import would change the gateway itself
+	LeftEncrypted Left = "encrypted"   // cannot be read here: a secure backup, or encrypted without a matching identity
+	LeftDomains   Left = "all_domains" // an archive of several domains cannot be imported as one
+	LeftForeign   Left = "foreign"     // nobody vouches for it, and the import would execute what it holds
 )
 
-// Query says what is to be drilled.
+// Query describes a drill.
 type Query struct {
 	Devices, Domains pattern.Set
-	Sample           int           // at most
-	MaxAge           time.Duration // what was proven is not drilled again for so long
+	Sample           int           // at most so many sets
+	MaxAge           time.Duration // a proven subject is not drilled again for so long
 	Now              time.Time
-	Seed             string // decides between those that have waited equally long
+	Seed             string // decides between sets that have waited equally long
 	Proofs           []backups.Proof
-	Opens            func(backups.Copy) bool // whether its files can be read here: they may be encrypted
+	Opens            func(backups.Copy) bool // whether the files of a copy, which may be encrypted, can be read here
 }
 
-// Pick is what a drill imports, and why not more.
+// Pick holds the sets to import, and the number of sets left out by reason.
 type Pick struct {
 	Sets []backups.Set
 	Left map[Left]int
 }
 
-// Choose picks sets of the last good ones of each subject. What failed last, what was
-// never drilled and what was proven too long ago is due; of that comes first what was drilled
-// longest ago, whatever came of it, so that one that always fails keeps no other from its turn.
+// Choose picks from the last good set of each subject. A subject is due if its last
+// drill failed, if it was never drilled, or if it was proven too long ago. Of the due
+// subjects, the one that was drilled longest ago comes first, whatever the result was.
+// So a set that always fails does not keep others from their turn.
 func (q Query) Choose(latest []backups.Set) Pick {
 	out := Pick{Left: map[Left]int{}}
 	last, tried := Last(q.Proofs), newest(q.Proofs)
@@ -77,11 +79,11 @@ func (q Query) Choose(latest []backups.Set) Pick {
 	return out
 }
 
-// unfit says why a set is never drilled; empty: it can be.
+// unfit returns the reason why a set is never drilled; empty: it can be drilled.
 func (q Query) unfit(s backups.Set) Left {
 	c := s[0]
 	switch {
-	case c.Imported && slices.ContainsFunc(s, func(c backups.Copy) bool { trusted, _ := c.Trust(); return !trusted }): // any of them may be fetched
+	case c.Imported && slices.ContainsFunc(s, func(c backups.Copy) bool { trusted, _ := c.Trust(); return !trusted }): // a drill may fetch any of the copies
 		return LeftForeign
 	case c.Domain == "default":
 		return LeftDefault
@@ -95,8 +97,8 @@ func (q Query) unfit(s backups.Set) Left {
 	return ""
 }
 
-// Archive is the file of a copy that is imported: what was saved on the gateway, or what
-// ran if that is all there is. It is nil where the copy holds no export.
+// Archive returns the file of a copy that is imported: the saved configuration, or else
+// the running one. It returns nil if the copy holds no export.
 func Archive(c backups.Copy) *backups.File {
 	for _, variant := range []string{sdk.VariantPersisted, sdk.VariantRunning} {
 		if i := slices.IndexFunc(c.Files, func(f backups.File) bool { return f.Variant == variant }); i >= 0 {
@@ -106,7 +108,8 @@ func Archive(c backups.Copy) *backups.File {
 	return nil
 }
 
-// Last gives the newest verdict on each subject, of those that say something of the set.
+// Last returns the newest verdict on each subject. It ignores verdicts that say nothing
+// about the set.
 func Last(proofs []backups.Proof) map[backups.Subject]backups.Proof {
 	return newest(slices.DeleteFunc(slices.Clone(proofs), func(p backups.Proof) bool { return p.Verdict == backups.Undecided }))
 }
@@ -121,11 +124,11 @@ func newest(proofs []backups.Proof) map[backups.Subject]backups.Proof {
 	return out
 }
 
-// DomainPrefix is what the names of domains begin with that a drill has made.
+// DomainPrefix is the beginning of the names of domains that drills make.
 const DomainPrefix = "dprun-drill-"
 
-// Domain is the name of the domain that a drill makes: no two drills have the same.
-// A gateway takes letters, digits, -, _ and dots, and 128 of them.
+// Domain returns the name of a domain for import n of a drill. No two drills share a
+// name. Gateways accept names of up to 128 letters, digits, -, _ and dots.
 func Domain(run string, n int) string {
 	return DomainPrefix + strings.ToLower(run) + "-" + string(rune('a'+n%26)) + strings.Repeat("x", n/26)
 }

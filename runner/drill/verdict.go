@@ -10,16 +10,17 @@ import (
 	"github.com/dprun/dprun/sdk/failure"
 )
 
-// Gateway is what is known of a drill gateway right before an import.
+// Gateway is the state of a drill gateway right before an import.
 type Gateway struct {
 	Device   string
-	Identity string // that the plan pins
+	Identity string // pinned by the plan
 	Box      *sdk.Inspection
-	// Used are those who use the box for something else, by its identity.
+	// Used names the other uses of the box, found by its identity.
 	Used []string
 }
 
-// Refuse says why nothing may be imported there. What could not be read counts as a no.
+// Refuse returns the reason why nothing may be imported on the gateway. What could not
+// be read counts as a reason.
 func (g Gateway) Refuse() error {
 	has := g.Box.Facts.Identity
 	i := slices.IndexFunc(g.Box.Unread, func(u sdk.Unread) bool { return u.Fact == sdk.FactDrill })
@@ -44,32 +45,32 @@ func refusal(format string, args ...any) *failure.Error {
 	return failure.New(failure.Precondition, "", format, args...)
 }
 
-// Course is what was seen of the import of one set.
+// Course is what happened during the import of one set.
 type Course struct {
-	Fetch  error             // nil: the set was fetched, and its archive is whole
-	Was    []backups.Objects // the objects when the set was captured, as its manifest has them
+	Fetch  error             // nil: the set was fetched and its archive is whole
+	Was    []backups.Objects // the objects at the time of the capture, from the set's manifest
 	Create error             // nil: the domain was made
 	Import error
-	Report *sdk.ImportReport // of a good import
+	Report *sdk.ImportReport // of a successful import
 	Look   error             // of the comparison
 	Seen   *sdk.Resemblance
 }
 
-// Judged is what a course shows.
+// Judged is the verdict on a course.
 type Judged struct {
 	backups.Verdict
-	Why     []string // of one that is not proven
-	Excused int      // objects that are not judged: they are down for want of something else
-	Running bool     // something may be at work that must not be
+	Why     []string // why it is not proven
+	Excused int      // objects left out of the verdict, because they are down for lack of something else
+	Running bool     // something may be running that a drill must disable
 }
 
-// RunningCheck is the check by which a source says that something is enabled
-// that a drill disables.
+// RunningCheck is the check with which a source reports that something is enabled
+// although a drill disables it.
 const RunningCheck = "running"
 
-// Judge says what a course shows. Proven is only what was imported without an error,
-// is there as the set holds it, and of which all is up that can be: what was down when the set
-// was captured is not judged.
+// Judge returns the verdict on a course. A set is proven if its import ended without an
+// error, the result equals the set, and every object that can be up is up. Objects that
+// were down at the time of the capture are not judged.
 func (c Course) Judge() Judged {
 	switch {
 	case c.Fetch != nil:
@@ -113,7 +114,7 @@ func (c Course) Judge() Judged {
 	return j
 }
 
-// wasDown are the objects that were down already when the set was captured.
+// wasDown returns the objects that were already down at the time of the capture.
 func (c Course) wasDown() map[string]bool {
 	out := map[string]bool{}
 	for _, of := range c.Was {
@@ -125,8 +126,8 @@ func (c Course) wasDown() map[string]bool {
 	return out
 }
 
-// notImported judges an import that failed as a whole. An archive that is not whole, and
-// one that the device answers with an error, is the set's affair.
+// notImported judges an import that failed as a whole. It blames the set for an archive
+// that is not whole, and for one that the device rejects with an error.
 func (c Course) notImported() Judged {
 	f := failure.From(c.Import)
 	if f.Kind == failure.Corrupt && f.Reason != failure.BadReply || f.Reason == failure.DeviceError && f.Kind != failure.Precondition {

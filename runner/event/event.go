@@ -1,8 +1,8 @@
-// Package event holds the structs that the machines, the journal and the views
-// share: what came back from the outside world ([Event]), and what the
-// machines made of it ([Status]).
+// Package event holds the structs that the machines, the journal and the views share:
+// the answers of the outside world ([Event]), and what the machines make of them
+// ([Status]).
 //
-// Both are serialised into the journal: fields are added, never renamed.
+// Both are stored in the journal as JSON. Fields may be added but never renamed.
 package event
 
 import (
@@ -23,29 +23,30 @@ type Kind string
 const (
 	// RunStarted is the first event of every run.
 	RunStarted Kind = "run_started"
-	// Started is journalled before the call of an action that must not be
-	// repeated. Without a later Finished its outcome is unknown.
+	// Started is journalled before the call of an action that must not be repeated.
+	// Without a later Finished, the outcome of the action is unknown.
 	Started Kind = "started"
-	// NotBegun takes a Started back: the action was not begun after all, because
-	// what had to be written down before it could not be.
+	// NotBegun takes back a Started: the action did not begin, because something could
+	// not be written down first.
 	NotBegun Kind = "not_begun"
-	// Progressed is a running action's news that a machine must know: a lock
-	// is waited for, the device has done its part, files were left on it.
+	// Progressed is news of a running action that a machine must know: the action waits
+	// for a lock, the device has done its part, or files were left on the device.
 	Progressed Kind = "progressed"
-	// Finished ends an action: with Failure, or with its result.
+	// Finished ends an action, with its result or its failure.
 	Finished Kind = "finished"
-	// CancelRequested is the user's wish to stop.
+	// CancelRequested says that somebody asked to stop.
 	CancelRequested Kind = "cancel_requested"
-	// JournalFailed says that nothing more can be written down: only what is owed is still done.
+	// JournalFailed says that nothing more can be written down. From then on only what
+	// must be undone is still done.
 	JournalFailed Kind = "journal_failed"
-	// Interrupted is added by recovery after the replay of a run that died.
+	// Interrupted is added by a recovery after it has replayed a run that died.
 	Interrupted Kind = "interrupted"
-	// Faulted is an internal error in the work for one task.
+	// Faulted reports an internal error in the work for one task.
 	Faulted Kind = "faulted"
 )
 
-// Event is something that happened at a time. Task is empty for the run
-// itself; Action is the ID of the action that it belongs to.
+// Event is something that happened at a time. Task is empty for the run itself. Action
+// is the ID of the action that the event belongs to.
 type Event struct {
 	V      int       `json:"v"`
 	Time   time.Time `json:"time"`
@@ -56,23 +57,24 @@ type Event struct {
 	Failure *failure.Error `json:"failure,omitempty"`
 	Result  *Result        `json:"result,omitempty"`
 	Notice  *Notice        `json:"notice,omitempty"`
-	// Reason says who asked, for CancelRequested: the name of a signal.
+	// Reason names the signal of a CancelRequested.
 	Reason string `json:"reason,omitempty"`
-	// Recovered is what recovery has settled before Interrupted.
+	// Recovered lists what a recovery settled before Interrupted.
 	Recovered []Recovered `json:"recovered,omitempty"`
 }
 
-// Recovered is one obligation of an interrupted run that was settled from its
-// pending file, or was tried to.
+// Recovered is an obligation of an interrupted run that a recovery settled from its
+// pending file, or tried to settle.
 type Recovered struct {
 	Task    string `json:"task"`
 	ID      string `json:"id"`                // of the obligation
-	Trouble string `json:"trouble,omitempty"` // empty: done; else why it is still owed
-	// Unwell is true of a target that is in service, and whose objects are not up.
+	Trouble string `json:"trouble,omitempty"` // empty: done; otherwise why it is still pending
+	// Unwell says that the target is in service but its objects are not up.
 	Unwell bool `json:"unwell,omitempty"`
 }
 
-// Result holds what an action brought back; the field follows from its kind.
+// Result holds the result of an action. The kind of the action decides which field is
+// set.
 type Result struct {
 	Inspection  *sdk.Inspection        `json:"inspection,omitempty"`
 	Check       *sdk.CheckReport       `json:"check,omitempty"`
@@ -84,36 +86,37 @@ type Result struct {
 	Script      *sdk.RunReport         `json:"script,omitempty"`
 	Prepared    *Prepared              `json:"prepared,omitempty"`
 	Denial      *Denial                `json:"denial,omitempty"` // of a permit; nil: granted
-	Peers       []Peer                 `json:"peers,omitempty"`  // that were not seen in service
-	// Copy is what a stored manifest has made whole. The journal has a row for it,
-	// in the same transaction, instead of keeping it with the event: no machine
-	// looks at it.
+	Peers       []Peer                 `json:"peers,omitempty"`  // not seen in service
+	// Copy is the copy that a stored manifest has completed. The journal keeps it in a
+	// row of its own, written in the same transaction, instead of with the event: no
+	// machine reads it.
 	Copy *backups.Copy `json:"-"`
 }
 
-// Denial is why something must not be quiesced. It does not pass by waiting.
+// Denial is the reason why something must not be quiesced. Waiting does not end it.
 type Denial struct {
 	By  DenialBy `json:"by"`
-	Why string   `json:"why"` // for the operator, with what to do
+	Why string   `json:"why"` // for the operator, with advice on what to do
 }
 
-// DenialBy is what denies.
+// DenialBy says what denies a permit.
 type DenialBy string
 
-// What denies a permit for good.
+// The causes of a denial.
 const (
 	ByBreaker DenialBy = "breaker" // a device did not come back
 	ByHold    DenialBy = "hold"    // somebody has stopped every quiesce
 )
 
-// Peer is a member of a device's group and why it does not count as serving.
+// Peer is a member of a device's group that does not count as in service, with the
+// reason.
 type Peer struct {
 	Device string `json:"device"`
 	Why    string `json:"why"`
 }
 
-// Captured is a capture that stands in staging: measured and hashed by the
-// host, synced and read-only.
+// Captured is a finished capture in staging. The host has measured, hashed and synced
+// it, and made it read-only.
 type Captured struct {
 	Variant   string     `json:"variant"`
 	Artifacts []Artifact `json:"artifacts"`
@@ -121,11 +124,12 @@ type Captured struct {
 	Token     string     `json:"token,omitempty"`
 	// Withheld names the files that the device does not give out.
 	Withheld []string `json:"withheld,omitempty"`
-	// Objects are the states of objects, with the first capture of a task; see [backups.Manifest].
+	// Objects are the states of objects, present in the first capture of a task; see
+	// [backups.Manifest].
 	Objects []backups.Objects `json:"objects,omitempty"`
 }
 
-// Artifact is one staged file and where it goes.
+// Artifact is a staged file with its path at the destinations.
 type Artifact struct {
 	Name   string `json:"name"`   // within the capture, slash-separated
 	Staged string `json:"staged"` // relative to the staging directory
@@ -137,25 +141,26 @@ type Artifact struct {
 // Prepared is what is computed when a task starts.
 type Prepared struct {
 	Stamp string `json:"stamp"`
-	// Name is the set's name: its files and its manifest begin with it.
+	// Name is the name of the set. The names of its files and its manifest begin with
+	// it.
 	Name string `json:"name"`
-	// Sets is the set's directory at each destination, by the destination's address.
+	// Sets holds the set's directory at each destination, by the destination's address.
 	Sets map[string]string `json:"sets,omitempty"`
 }
 
 // Notice is news of a running action.
 type Notice struct {
-	Waiting    string `json:"waiting,omitempty"` // what a lock or a permit is waited for
+	Waiting    string `json:"waiting,omitempty"` // what the action waits for: a lock or a permit
 	DeviceDone bool   `json:"device_done,omitempty"`
 	Token      string `json:"token,omitempty"`
 }
 
-// Status is one entry of a task's (or, with an empty Task, a run's) history.
+// Status is an entry in the history of a task, or of a run if Task is empty.
 type Status struct {
 	V        int       `json:"v"`
 	Run      string    `json:"run"`
 	Task     string    `json:"task,omitempty"`
-	Seq      int       `json:"seq"` // from 1 within its history
+	Seq      int       `json:"seq"` // starts at 1 in each history
 	Plan     string    `json:"plan,omitempty"`
 	Activity string    `json:"activity,omitempty"`
 	Device   string    `json:"device,omitempty"`
@@ -164,10 +169,11 @@ type Status struct {
 	Final    bool      `json:"final"`
 	Time     time.Time `json:"time"`
 	Message  string    `json:"message,omitempty"`
-	// Causes are the other failures beside the deciding one; only on a final status.
+	// Causes are failures in addition to the deciding one. Only a final status has
+	// them.
 	Causes []Cause `json:"causes,omitempty"`
-	// Warnings stand beside a result, on a final status; and on the start of a
-	// run's tasks, where they say what its destinations cannot do.
+	// Warnings accompany the result on a final status. On the start of a run's tasks
+	// they say what the run's destinations cannot do.
 	Warnings []string `json:"warnings,omitempty"`
 }
 

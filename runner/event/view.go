@@ -2,30 +2,30 @@ package event
 
 import "time"
 
-// Sink gets what a run publishes, after the journal's commit, from one
+// Sink receives what a run publishes. It is called after the journal's commit, from one
 // goroutine at a time. Views implement it.
 type Sink interface {
 	// Run announces a run before its first status.
 	Run(RunInfo)
-	// Status is one entry of a history.
+	// Status delivers one entry of a history.
 	Status(Status)
-	// Progress is news of a running transfer; it is not journalled.
+	// Progress reports on a running transfer. It is not journalled.
 	Progress(Progress)
-	// Log is a line of a script's or plugin's output.
+	// Log delivers a line of output of a script or plugin.
 	Log(Log)
 	// Summary ends a run.
 	Summary(Summary)
-	// Settled says what was done for a run that had died or ended, outside of a run.
+	// Settled reports what was undone, outside a run, for a run that died or ended.
 	Settled(Settled)
 }
 
-// StatusesSink is a sink that takes the statuses of one commit at once, in their order.
+// StatusesSink is a sink that takes all statuses of a commit at once, in order.
 type StatusesSink interface {
 	Statuses([]Status)
 }
 
-// Settled is a target that recovery has seen back in service, or a device from
-// which it has removed the files of a run.
+// Settled is a target that a recovery has seen back in service, or a device from which
+// it removed the files of a run.
 type Settled struct {
 	Run    string    `json:"run"`
 	Task   string    `json:"task"`
@@ -33,7 +33,7 @@ type Settled struct {
 	Kind   string    `json:"kind"` // unquiesce, discard
 	Device string    `json:"device"`
 	Domain string    `json:"domain,omitempty"`
-	Since  time.Time `json:"since"` // when it became owed
+	Since  time.Time `json:"since"` // when it became pending
 	Time   time.Time `json:"time"`
 }
 
@@ -41,13 +41,13 @@ type Settled struct {
 type RunInfo struct {
 	Run     string    `json:"run"`
 	Plan    string    `json:"plan"`
-	Only    string    `json:"only,omitempty"` // what narrowed it
+	Only    string    `json:"only,omitempty"` // the part of the plan that it is for; empty: all
 	Started time.Time `json:"started"`
-	// Recovery is true when the run is an interrupted one that is being finished.
+	// Recovery says that this is an interrupted run that is being finished.
 	Recovery bool `json:"recovery,omitempty"`
 }
 
-// Progress is how far one action is. Sizes are bytes.
+// Progress is the progress of one action. Sizes are in bytes.
 type Progress struct {
 	Run    string    `json:"run"`
 	Task   string    `json:"task"`
@@ -57,7 +57,7 @@ type Progress struct {
 	Time   time.Time `json:"time"`
 }
 
-// Log is one line of output of something that ran for a task or run.
+// Log is a line of output of a program that ran for a task or a run.
 type Log struct {
 	Run    string    `json:"run"`
 	Task   string    `json:"task,omitempty"`
@@ -70,12 +70,12 @@ type Log struct {
 type Summary struct {
 	Run      string `json:"run"`
 	Plan     string `json:"plan"`
-	Only     string `json:"only,omitempty"` // what narrowed it
+	Only     string `json:"only,omitempty"` // the part of the plan that it was for; empty: all
 	Code     string `json:"code"`
 	Message  string `json:"message"`
 	ExitCode int    `json:"exit_code"`
-	// ProcessExit is the process's exit code where something else than the run
-	// decides about it, and ProcessWhy what.
+	// ProcessExit is the exit code of the process if something other than the run
+	// decides it; ProcessWhy says what.
 	ProcessExit int          `json:"process_exit_code,omitempty"`
 	ProcessWhy  string       `json:"process_exit_why,omitempty"`
 	Started     time.Time    `json:"started"`
@@ -87,22 +87,23 @@ type Summary struct {
 	Skipped     int          `json:"skipped"`
 	Bytes       int64        `json:"bytes"`              // captured
 	Withheld    int          `json:"withheld,omitempty"` // files that the devices do not give out, of all tasks
-	// Warnings say which notifications failed, and what to do.
+	// Warnings say which notifications failed and what to do.
 	Warnings []string `json:"warnings,omitempty"`
-	// Owed lists what could not be undone; each entry ends in the command to type.
+	// Owed lists what could not be undone. Each entry ends with the command to type.
 	Owed []string `json:"owed,omitempty"`
 	// Evidence is the run's record; nil: it could not be written.
 	Evidence *Evidence `json:"evidence,omitempty"`
 }
 
-// Evidence is the newest record of what was done, which holds the digest of the one
-// before. Whoever keeps sequence and digest elsewhere sees that nothing was cut off.
+// Evidence identifies the newest record of what was done. The record holds the digest
+// of the one before. By keeping sequence and digest elsewhere, an auditor can prove
+// that no record was cut off.
 type Evidence struct {
 	Sequence int64  `json:"sequence"`
 	Digest   string `json:"digest"` // SHA-256, lower-case hex
 	Signed   bool   `json:"signed"`
-	// Missing are destinations that have not all records yet, each with the reason.
-	// The next run sends them again.
+	// Missing lists destinations that lack some records, each with the reason. The next
+	// run sends them again.
 	Missing []string `json:"missing,omitempty"`
 }
 
@@ -119,7 +120,7 @@ type TaskResult struct {
 	Files    []string      `json:"files,omitempty"` // where the copies are
 	Causes   []Cause       `json:"causes,omitempty"`
 	Warnings []string      `json:"warnings,omitempty"`
-	// Withheld counts the files that the device has and does not give out, such
-	// as keys and certificates; the manifest beside the copy names them.
+	// Withheld counts the files that the device does not give out, such as keys and
+	// certificates. The manifest beside the copy names them.
 	Withheld int `json:"withheld,omitempty"`
 }

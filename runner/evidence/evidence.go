@@ -1,6 +1,6 @@
-// Package evidence holds what a run leaves as evidence: one record for each run,
-// chained by their digests, and the verification of such a chain. It is pure: it
-// reads no file, no clock and no journal.
+// Package evidence holds the evidence of what was done: one record for each run,
+// chained by digests, and the verification of such a chain. It is pure: it reads no
+// files, no clock and no journal.
 package evidence
 
 import (
@@ -15,17 +15,17 @@ import (
 	"github.com/dprun/dprun/runner/signing"
 )
 
-// Dir is the directory of the records at a destination. Below it, each state
-// directory has one of its own, named by its ID.
+// Dir is the directory of the records at a destination. In it, each state directory has
+// its own directory, named by its ID.
 const Dir = "evidence"
 
-// Version is that of the form of a record.
+// Version is the version of the format of a record.
 const Version = 1
 
-// Kinds of records.
+// The kinds of records.
 const (
 	Apply   = "apply"   // a run
-	Recover = "recover" // a run that had died, and was finished by another process
+	Recover = "recover" // a run that died and was finished by another process
 
 	Acknowledge = "acknowledge" // somebody took responsibility for what dprun cannot see
 	Prune       = "prune"       // sets were deleted
@@ -33,44 +33,45 @@ const (
 	Drill       = "drill"
 )
 
-// Record is what stands about one run. It holds no secret: everything in it was
-// redacted before, or names things of the plan.
+// Record describes one run. It holds no secrets: its texts were redacted before, or
+// name things of the plan.
 type Record struct {
 	Version  int    `json:"version"`
-	State    string `json:"state"`    // ID of the state directory, of which the sequence is
-	Sequence int64  `json:"sequence"` // from 1
-	// Previous is the SHA-256 of the record before, as the bytes of its file; empty of the first.
+	State    string `json:"state"`    // ID of the state directory that counts the sequence
+	Sequence int64  `json:"sequence"` // starts at 1
+	// Previous is the SHA-256 of the file of the record before; empty in the first
+	// record.
 	Previous string    `json:"previous,omitempty"`
 	Kind     string    `json:"kind"`
 	Written  time.Time `json:"written"`
 
 	User    string    `json:"user"` // who ran dprun, on which host
 	Host    string    `json:"host"`
-	Change  string    `json:"change,omitempty"` // what that person gave as the reason: a change number
-	Reason  string    `json:"reason,omitempty"` // and in words
+	Change  string    `json:"change,omitempty"` // the change number that this person gave
+	Reason  string    `json:"reason,omitempty"` // the reason that this person gave
 	Program Program   `json:"program"`
-	Plugins []Program `json:"plugins,omitempty"` // that were there
+	Plugins []Program `json:"plugins,omitempty"` // the plugins that were present
 
 	Run     string    `json:"run,omitempty"`
 	Plan    string    `json:"plan,omitempty"`
 	Files   []File    `json:"plan_files,omitempty"` // the plan's text
-	Only    string    `json:"only,omitempty"`       // what narrowed the run
+	Only    string    `json:"only,omitempty"`       // the part of the plan that the run was for
 	Started time.Time `json:"started,omitzero"`
 	Ended   time.Time `json:"ended,omitzero"`
 	Exit    int       `json:"exit_code"`
 	Code    string    `json:"code,omitempty"`
-	History []Status  `json:"history,omitempty"` // the run's own
+	History []Status  `json:"history,omitempty"` // of the run itself
 	Tasks   []Task    `json:"tasks,omitempty"`
 	Outages []Outage  `json:"out_of_service,omitempty"`
 	Copies  []Copy    `json:"copies,omitempty"`
-	Actions []Action  `json:"actions,omitempty"` // of what is no run of a plan
+	Actions []Action  `json:"actions,omitempty"` // actions outside a run of a plan
 }
 
-// Action is what was done to one thing outside of a run of a plan.
+// Action is what was done to one thing outside a run of a plan.
 type Action struct {
 	Device      string `json:"device,omitempty"`
 	Domain      string `json:"domain,omitempty"`
-	Run         string `json:"run,omitempty"` // that was acknowledged
+	Run         string `json:"run,omitempty"` // the run that was acknowledged
 	Set         string `json:"set,omitempty"`
 	Destination string `json:"destination,omitempty"`
 	Outcome     string `json:"outcome"`
@@ -84,7 +85,7 @@ type Program struct {
 	SHA256  string `json:"sha256,omitempty"` // of its file; empty: it is a part of dprun
 }
 
-// File is a file and its content.
+// File is a file with its content's size and hash.
 type File struct {
 	File   string `json:"file"`
 	Size   int64  `json:"size"`   // bytes
@@ -95,10 +96,10 @@ type File struct {
 type Status struct {
 	Time    time.Time `json:"time"`
 	Code    string    `json:"code"`
-	Message string    `json:"message,omitempty"` // of the last one
+	Message string    `json:"message,omitempty"` // only of the last entry
 }
 
-// Task is what became of one task.
+// Task is the result of one task.
 type Task struct {
 	Task    string   `json:"task"`
 	Device  string   `json:"device"`
@@ -107,8 +108,8 @@ type Task struct {
 	History []Status `json:"history"`
 }
 
-// Outage is a time in which something may have been out of service because of the
-// run: from right before it was quiesced until it was seen back.
+// Outage is a time in which something may have been out of service because of the run:
+// from right before its quiesce until it was seen back in service.
 type Outage struct {
 	Device  string    `json:"device"`
 	Domain  string    `json:"domain,omitempty"`
@@ -122,23 +123,24 @@ type Copy struct {
 	Set         string `json:"set"`
 	Device      string `json:"device"`
 	Domain      string `json:"domain,omitempty"`
-	Destination string `json:"destination"` // its address in the plan
-	Root        string `json:"root"`        // as it names itself
+	Destination string `json:"destination"` // the address in the plan
+	Root        string `json:"root"`        // the destination's own name for itself
 	Path        string `json:"path"`        // of the manifest, below the root
 	SHA256      string `json:"manifest_sha256"`
 	SignedBy    string `json:"signed_by,omitempty"` // fingerprint of the key that signed the manifest
-	Verified    string `json:"verified"`            // how every file was: read_back, sent
+	Verified    string `json:"verified"`            // how every file was verified: read_back, sent
 	Durable     bool   `json:"durable"`
-	Files       []File `json:"files"` // beside the manifest
+	Files       []File `json:"files"` // without the manifest
 }
 
-// Head is where a chain ends.
+// Head identifies the last record of a chain.
 type Head struct {
 	Sequence int64
 	Digest   string // of the record, lower-case hex
 }
 
-// Encode gives the bytes of a record that follows another one; the zero Head: none.
+// Encode returns the bytes of a record that follows after, and the new head. For the
+// first record, after is the zero Head.
 func (r *Record) Encode(after Head) ([]byte, Head, error) {
 	r.Version, r.Sequence, r.Previous = Version, after.Sequence+1, after.Digest
 	body, err := json.MarshalIndent(r, "", " ")
@@ -149,13 +151,13 @@ func (r *Record) Encode(after Head) ([]byte, Head, error) {
 	return body, Head{r.Sequence, Digest(body)}, nil
 }
 
-// Digest is the SHA-256 of a record's bytes, in hex.
+// Digest returns the SHA-256 of a record's bytes, in hex.
 func Digest(body []byte) string {
 	sum := sha256.Sum256(body)
 	return hex.EncodeToString(sum[:])
 }
 
-// FileName is the name of a record's file.
+// FileName returns the name of a record's file.
 func FileName(sequence int64) string { return fmt.Sprintf("%08d.json", sequence) }
 
 var (
@@ -163,16 +165,16 @@ var (
 	place    = regexp.MustCompile(`^` + Dir + `/[A-Z2-7]{26}/[0-9]{8,18}\.json(?:\` + signing.Suffix + `)?$`)
 )
 
-// Sequence is the number in the name of a record's file; 0: there is none.
+// Sequence returns the number in the name of a record's file; 0: it has none.
 func Sequence(name string) int64 {
 	m := fileName.FindStringSubmatch(name)
 	if m == nil {
 		return 0
 	}
-	n, _ := strconv.ParseInt(m[1], 10, 64) // of 18 digits it fits
+	n, _ := strconv.ParseInt(m[1], 10, 64) // 18 digits fit
 	return n
 }
 
-// Is reports whether an object of a destination is a record, or the signature of
-// one, by its path: it belongs to no set, and to no other.
+// Is reports whether the path of an object at a destination is that of a record, or of
+// the signature of one. Such an object belongs to no set.
 func Is(path string) bool { return place.MatchString(path) }

@@ -25,13 +25,13 @@ type FaultKind string
 
 // The kinds of faults.
 const (
-	Altered     FaultKind = "altered"     // it is not what the record after it says, or no record at all
-	Unconfirmed FaultKind = "unconfirmed" // the record after it was altered, and says something else
-	Missing     FaultKind = "missing"     // records between or before others
-	Misplaced   FaultKind = "misplaced"   // a file that has another record's number
-	Forked      FaultKind = "forked"      // two records of one number
-	Cut         FaultKind = "cut"         // the record that was expected is not there
-	Unexpected  FaultKind = "unexpected"  // it is there, and is another one
+	Altered     FaultKind = "altered"     // it differs from what the next record says, or is not a record
+	Unconfirmed FaultKind = "unconfirmed" // the next record was altered and says something else
+	Missing     FaultKind = "missing"     // records before or between others
+	Misplaced   FaultKind = "misplaced"   // a file whose name holds another record's number
+	Forked      FaultKind = "forked"      // two different records with the same number
+	Cut         FaultKind = "cut"         // the expected record does not exist
+	Unexpected  FaultKind = "unexpected"  // a different record stands in its place
 	Signature   FaultKind = "signature"   // its signature does not count
 	Unsigned    FaultKind = "unsigned"    // no signature covers it
 )
@@ -39,28 +39,28 @@ const (
 // Fault is one thing that is wrong.
 type Fault struct {
 	Kind FaultKind
-	File string // empty: it is about no file that is there
+	File string // empty: the fault concerns no existing file
 	Why  string
 }
 
-// Chain is the records of one state directory.
+// Chain summarizes the records of one state directory.
 type Chain struct {
 	State       string
 	First, Last int64
 	Records     int
-	Digest      string   // of the last one
-	Signed      int      // records with a signature that was looked at and is right
-	Trusted     int64    // the last record that a signature which counts covers; 0: none
+	Digest      string   // of the last record
+	Signed      int      // records with a signature that was checked and is correct
+	Trusted     int64    // the last record covered by a signature that counts; 0: none
 	Keys        []string // fingerprints of the keys that signed
 }
 
-// Result is what a verification found.
+// Result is the result of a verification.
 type Result struct {
 	Chains []Chain // by state directory
 	Faults []Fault
 }
 
-// found is a record with what stands around it.
+// found is a record with its name, number and digest.
 type found struct {
 	Item
 	Record
@@ -69,9 +69,9 @@ type found struct {
 	broken bool // it cannot be read
 }
 
-// Verify judges records, in whatever order they are given. keys say whose signatures
-// count; nil: nobody has said. expect is where a chain must have come to, at least;
-// without one nobody knows.
+// Verify checks records, which may come in any order. keys say whose signatures count;
+// nil: nobody has said whose. expect names records that must exist. Without expect,
+// Verify cannot see whether the end of a chain was cut off.
 func Verify(items []Item, keys *signing.Keys, expect ...Head) Result {
 	var r Result
 	chains := map[string][]*found{}
@@ -91,7 +91,7 @@ func Verify(items []Item, keys *signing.Keys, expect ...Head) Result {
 		f.seq = f.Record.Sequence
 		chains[f.State] = append(chains[f.State], f)
 	}
-	if len(chains) == 1 { // nothing else tells whose it is
+	if len(chains) == 1 { // then the broken records can belong to this chain only
 		for state := range chains {
 			chains[state] = append(chains[state], slices.DeleteFunc(lost, func(f *found) bool { return f.seq == 0 })...)
 		}
@@ -127,7 +127,7 @@ func Parse(body []byte) (r Record, err error) {
 	return r, nil
 }
 
-// chain judges the records of one state directory.
+// chain checks the records of one state directory.
 func (r *Result) chain(state string, all []*found, keys *signing.Keys) {
 	slices.SortStableFunc(all, func(a, b *found) int { return cmp.Compare(a.seq, b.seq) })
 	all = r.unfork(all)
@@ -164,7 +164,8 @@ func (r *Result) chain(state string, all []*found, keys *signing.Keys) {
 	r.Chains = append(r.Chains, c)
 }
 
-// sign looks at one record's signature. One that counts covers all records before, too.
+// sign checks the signature of one record. A signature that counts also covers all
+// records before it.
 func (r *Result) sign(c *Chain, f *found, keys *signing.Keys) {
 	if f.Signature == nil {
 		return
@@ -177,14 +178,15 @@ func (r *Result) sign(c *Chain, f *found, keys *signing.Keys) {
 	case v.Trusted:
 		c.Signed++
 		c.Trusted = max(c.Trusted, f.seq)
-	case v.Genuine && !keys.Trusts(): // nobody has said whose counts
+	case v.Genuine && !keys.Trusts(): // nobody has said whose signatures count
 		c.Signed++
 	default:
 		r.fault(Signature, f.Name+signing.Suffix, "%s", v.Why)
 	}
 }
 
-// unfork leaves one record of each number: the one that the next confirms, else the first.
+// unfork keeps one record of each number: the one that the next record confirms, or
+// else the first.
 func (r *Result) unfork(all []*found) (out []*found) {
 	for i := len(all) - 1; i >= 0; i-- {
 		f := all[i]
@@ -194,7 +196,7 @@ func (r *Result) unfork(all []*found) (out []*found) {
 		}
 		other := out[len(out)-1]
 		if other.digest == f.digest {
-			continue // the same one twice
+			continue // the same record twice
 		}
 		r.fault(Forked, f.Name, "%s is another record %d: there are two chains", other.Name, f.seq)
 		if n := len(out); n > 1 && out[n-2].Previous == f.digest {
@@ -205,7 +207,7 @@ func (r *Result) unfork(all []*found) (out []*found) {
 	return out
 }
 
-// expect looks for the record that must be there.
+// expect looks for the record that must exist.
 func (r *Result) expect(chains map[string][]*found, want Head) {
 	var there *found
 	last := int64(0)
@@ -227,7 +229,7 @@ func (r *Result) expect(chains map[string][]*found, want Head) {
 	r.fault(Cut, "", "record %d is expected, and the last one that is there is %d", want.Sequence, last)
 }
 
-// span names records by their numbers.
+// span writes a range of record numbers.
 func span(first, last int64) string {
 	if first == last {
 		return fmt.Sprintf(" %d", first)

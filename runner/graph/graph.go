@@ -1,8 +1,8 @@
-// Package graph draws what a run will do: inspection of the devices, expansion
-// into tasks, the plan gate, the tasks with their dependencies, and the
-// plan's post-script. It is made from the very spec that the run machine
-// decides on, so what is printed is what runs. Steps inside a task belong to
-// the task machine and are no nodes.
+// Package graph draws what a run will do: the inspection of the devices, the expansion
+// into tasks, the plan gate, the tasks with their dependencies, and the plan's
+// post-script. It draws the spec that the run machine uses for its decisions, so the
+// graph shows what really runs. Steps inside a task belong to the task machine and are
+// not drawn.
 package graph
 
 import (
@@ -11,9 +11,9 @@ import (
 	"github.com/dprun/dprun/sdk/schema"
 )
 
-// Of draws a run before its devices were contacted: a domain-scoped activity
-// is an expansion node and one task node for whatever it will expand to, named
-// by its patterns.
+// Of draws a run before its devices are contacted. A domain-scoped activity appears as
+// an expansion node and one task node, named by its patterns, for all tasks that it
+// will expand to.
 func Of(spec lifecycle.RunSpec) report.Graph {
 	b := builder{g: report.Graph{Plan: spec.Plan}, spec: spec, tasks: map[[2]string][]string{}}
 	b.inspections()
@@ -37,7 +37,7 @@ type builder struct {
 	expands []string
 	tasks   map[[2]string][]string // by activity and device
 	all     []string
-	start   string // what every task waits for
+	start   string // the node that every task waits for
 }
 
 func (b *builder) node(n report.GraphNode) { b.g.Nodes = append(b.g.Nodes, n) }
@@ -66,7 +66,7 @@ func (b *builder) inspections() {
 	}
 }
 
-// gate puts the plan's scripts around the tasks.
+// gate draws the plan's scripts around the tasks.
 func (b *builder) gate(tasks func()) {
 	if s := b.spec.PreScript; s != nil {
 		b.start = "pre_script"

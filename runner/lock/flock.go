@@ -12,8 +12,8 @@ import (
 	"github.com/dprun/dprun/sdk/failure"
 )
 
-// take locks a file, and tries again until ctx ends; wait is called before
-// every pause. It polls because a thread that blocks in flock cannot be called back.
+// take locks a file and retries until ctx ends. It calls wait before every pause. It
+// polls, because a thread that blocks in flock cannot be woken.
 func (l *Locks) take(ctx context.Context, path string, mode Mode, wait func()) (*os.File, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -36,7 +36,7 @@ func (l *Locks) take(ctx context.Context, path string, mode Mode, wait func()) (
 	}
 }
 
-// attempt opens and locks a file. It returns unix.EWOULDBLOCK when it is held.
+// attempt opens and locks a file. It returns unix.EWOULDBLOCK if the lock is held.
 func attempt(path string, mode Mode) (*os.File, error) {
 	for {
 		file, err := openLock(path, true)
@@ -47,8 +47,8 @@ func attempt(path string, mode Mode) (*os.File, error) {
 			file.Close()
 			return nil, err
 		}
-		// Between open and flock the file may have been removed: then this
-		// lock excludes nobody, and there may be a new file.
+		// The file may have been removed between open and flock. Then this lock
+		// excludes nobody, and a new file may exist.
 		same, err := isStill(file, path)
 		if err != nil {
 			drop(file)
@@ -70,7 +70,7 @@ func openLock(path string, create bool) (*os.File, error) {
 	return file, full(err)
 }
 
-// full says what to do where a file of a few bytes has no room.
+// full adds advice to the error that there is no room even for a file of a few bytes.
 func full(err error) error {
 	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
 		return failure.New(failure.NoSpace, "", "take a lock: %w; make room on the file system of the state directory", err)
@@ -93,8 +93,8 @@ func isStill(file *os.File, path string) (bool, error) {
 	return os.SameFile(mine, there), nil
 }
 
-// flock never blocks. It goes through SyscallConn so that the descriptor
-// stays what the runtime made of it.
+// flock never blocks. It uses SyscallConn so that the descriptor keeps the mode that
+// the runtime gave it.
 func flock(file *os.File, how int) error {
 	conn, err := file.SyscallConn()
 	if err != nil {
@@ -111,8 +111,8 @@ func flock(file *os.File, how int) error {
 	return locked
 }
 
-// drop unlocks before it closes: a child that is between fork and exec still
-// has a copy of every descriptor, and would keep the lock for that long.
+// drop unlocks the file before closing it. A child between fork and exec still has a
+// copy of every descriptor, and would keep the lock until exec.
 func drop(file *os.File) error {
 	return errors.Join(flock(file, unix.LOCK_UN), file.Close())
 }

@@ -15,9 +15,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Info says who holds a lock, for messages. It is written by the holder and
-// may be missing or out of date; all its fields are optional. The holder of an
-// exclusive lock writes it into the lock's own file, one of a shared lock into a file beside it.
+// Info describes the holder of a lock, for messages. The holder writes it, so it may be
+// missing or out of date, and all its fields are optional. The holder of an exclusive
+// lock writes it into the lock's own file, and the holder of a shared lock into a file
+// beside it.
 type Info struct {
 	Key   string    `json:"key,omitempty"`
 	Mode  Mode      `json:"mode,omitempty"`
@@ -25,9 +26,9 @@ type Info struct {
 	Run   string    `json:"run,omitempty"`
 	Task  string    `json:"task,omitempty"`
 	Since time.Time `json:"since,omitzero"`
-	// Recovery is true for a process that finishes the run of another one.
+	// Recovery says that the process is finishing another process's run.
 	Recovery bool `json:"recovery,omitempty"`
-	// Beginning is true for a run that is not in the journal yet: see [Lock.Begun].
+	// Beginning says that the run is not in the journal yet (see [Lock.Begun]).
 	Beginning bool `json:"beginning,omitempty"`
 }
 
@@ -60,14 +61,15 @@ const (
 	noteLimit  = 64 << 10 // bytes
 )
 
-// note is what a file beside a lock, or the lock's own, says of a holder.
+// note is what the lock's own file, or a file beside it, says about a holder.
 type note struct {
 	path string
 	info Info
 }
 
-// tell writes who holds a lock into a file, over what stood there: only the
-// first value counts. Notes cost a message, not the lock, so an error may be ignored.
+// tell writes the description of a holder over the content of a file. Readers use the
+// first value only. A failure costs a message, not the lock, so callers may ignore the
+// error.
 func tell(file *os.File, info Info) error {
 	b, err := json.Marshal(info)
 	if err == nil {
@@ -76,7 +78,8 @@ func tell(file *os.File, info Info) error {
 	return err
 }
 
-// told is what tell has written, empty where that cannot be read.
+// told reads a description that tell has written. It returns an empty one if it cannot
+// be read.
 func told(r io.Reader) (info Info) {
 	if json.NewDecoder(r).Decode(&info) != nil {
 		return Info{}
@@ -84,7 +87,7 @@ func told(r io.Reader) (info Info) {
 	return info
 }
 
-// newNote leaves the note of a shared holder beside the lock.
+// newNote writes the note of a shared holder beside the lock.
 func newNote(base string, info Info) (*os.File, error) {
 	f, err := os.CreateTemp(filepath.Dir(base), filepath.Base(base)+".*"+noteSuffix) // mode 0600
 	if err != nil {
@@ -96,8 +99,9 @@ func newNote(base string, info Info) (*os.File, error) {
 	return f, nil
 }
 
-// readNotes reads what is said of the holders of a lock, the newest first. What
-// cannot be read (a note just being written), and what is taken back, is left out.
+// readNotes reads the notes about the holders of a lock, the newest first. It leaves
+// out notes that cannot be read, because they are just being written, and notes that
+// were taken back.
 func readNotes(base string) []note {
 	paths, err := filepath.Glob(globEscape(base) + ".*" + noteSuffix)
 	if err != nil {
@@ -119,8 +123,8 @@ func readNotes(base string) []note {
 	return notes
 }
 
-// holder is the likeliest holder of a lock that is held: the newest note of a
-// process that is there, else the newest note.
+// holder returns the most likely holder of a lock that is held: the newest note of a
+// live process, or else the newest note.
 func holder(key, base string) Info {
 	notes := readNotes(base)
 	for _, n := range notes {
@@ -134,7 +138,7 @@ func holder(key, base string) Info {
 	return Info{Key: key}
 }
 
-// removeNotes removes the notes beside a lock, whatever they say.
+// removeNotes removes all notes beside a lock.
 func removeNotes(base string) error {
 	paths, errs := filepath.Glob(globEscape(base) + ".*" + noteSuffix)
 	for _, p := range paths {

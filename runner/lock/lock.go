@@ -17,10 +17,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Mode is how a lock is held.
+// Mode says how a lock is held.
 type Mode string
 
-// The modes.
+// The modes of a lock.
 const (
 	Shared    Mode = "shared"    // together with other shared holders
 	Exclusive Mode = "exclusive" // alone
@@ -36,23 +36,25 @@ func (m Mode) flock() int {
 const (
 	pollFirst = 2 * time.Millisecond
 	pollLast  = 200 * time.Millisecond
-	// probes of [Locks.Held] hold a lock for microseconds; TryAcquire outlasts them.
+	// probeGrace is longer than the microseconds for which [Locks.Held] may hold a
+	// lock, so that TryAcquire outlasts such a probe.
 	probeGrace = 25 * time.Millisecond
-	// waitGrace is how long a wait is before it is worth telling: others that
-	// come at the same time, and do not exclude each other, pass within it.
+	// waitGrace is how long a wait lasts before it is reported. Others that arrive at
+	// the same time, and do not exclude each other, pass within it.
 	waitGrace = 250 * time.Millisecond
 )
 
-// Locks is a directory of locks. Close it to release what it keeps open.
+// Locks is a directory of locks. Close releases the files that it keeps open.
 type Locks struct {
 	dir string
 
 	mu     sync.Mutex
 	shared map[reason]*sharing
-	idle   []*sharing // without a holder, the oldest first
+	idle   []*sharing // without holders, the oldest first
 }
 
-// Open returns the locks of a directory, which must be there and on a local file system.
+// Open returns the locks of a directory. The directory must exist and be on a local
+// file system.
 func Open(dir string) (*Locks, error) {
 	info, err := os.Stat(dir)
 	if err != nil {
@@ -64,7 +66,7 @@ func Open(dir string) (*Locks, error) {
 	return &Locks{dir: dir, shared: map[reason]*sharing{}}, nil
 }
 
-// Lock is a lock that is held.
+// Lock is a held lock.
 type Lock struct {
 	key     string
 	file    *os.File
@@ -74,7 +76,7 @@ type Lock struct {
 	err     error
 }
 
-// HeldError says that a lock is held by somebody else, or waited for.
+// HeldError says that somebody else holds a lock or waits for it.
 type HeldError struct {
 	Key    string
 	Holder Info
@@ -84,10 +86,10 @@ func (e *HeldError) Error() string {
 	return fmt.Sprintf("%s is locked by %s", e.Key, e.Holder)
 }
 
-// Acquire takes the lock of a key, and waits for it until ctx ends. When it
-// must wait for more than a moment it calls onWait (which may be nil) once, with
-// the likeliest holder. who is what others are told; its Key, Mode, PID and (when
-// zero) Since are filled in.
+// Acquire takes the lock of a key. It waits until ctx ends. If it must wait for more
+// than a moment, it calls onWait once with the most likely holder; onWait may be nil.
+// who is the description that others see; Acquire fills in Key, Mode, PID and, if it is
+// zero, Since.
 func (l *Locks) Acquire(ctx context.Context, key string, mode Mode, who Info, onWait func(holder Info)) (*Lock, error) {
 	told, begun := false, time.Now()
 	wait := func() {
@@ -114,8 +116,8 @@ func (l *Locks) Acquire(ctx context.Context, key string, mode Mode, who Info, on
 	return lock, nil
 }
 
-// TryAcquire takes the lock of a key without waiting. It returns a
-// *[HeldError] when somebody holds it, or waits for it.
+// TryAcquire takes the lock of a key without waiting. It returns a *[HeldError] if
+// somebody holds the lock or waits for it.
 func (l *Locks) TryAcquire(key string, mode Mode, who Info) (*Lock, error) {
 	deadline := time.Now().Add(probeGrace)
 	for {
@@ -141,7 +143,7 @@ func (l *Locks) try(key string, mode Mode, who Info) (*Lock, error) {
 	return l.enter(reason{key, who}, mode, gate, func() (*os.File, error) { return attempt(l.path(key), mode) })
 }
 
-// enter takes a lock for whoever has its gate, and opens that again.
+// enter takes a lock while the caller has its gate, and opens the gate again.
 func (l *Locks) enter(why reason, mode Mode, gate *os.File, take func() (*os.File, error)) (*Lock, error) {
 	if mode == Shared {
 		if lock := l.join(why, true); lock != nil {
@@ -158,7 +160,7 @@ func (l *Locks) enter(why reason, mode Mode, gate *os.File, take func() (*os.Fil
 	}
 	defer drop(gate)
 	if told(io.NewSectionReader(file, 0, noteLimit)).Mode == Shared {
-		_ = removeNotes(l.base(why.key)) // of holders that cannot be there any more; what stays is removed by the next one
+		_ = removeNotes(l.base(why.key)) // these holders no longer exist; the next holder removes what stays
 	}
 	lock := &Lock{key: why.key, file: file, who: filled(why.who, why.key, Exclusive)}
 	_ = tell(file, lock.who)
@@ -169,7 +171,7 @@ func (l *Locks) enter(why reason, mode Mode, gate *os.File, take func() (*os.Fil
 	return lock, nil
 }
 
-// filled is what others are told of a holder.
+// filled completes the description of a holder.
 func filled(who Info, key string, mode Mode) Info {
 	who.Key, who.Mode, who.PID = key, mode, os.Getpid()
 	if who.Since.IsZero() {
@@ -178,8 +180,8 @@ func filled(who Info, key string, mode Mode) Info {
 	return who
 }
 
-// Begun tells that the holder's run is in the journal. Should nothing be told of
-// the holder from then on, because there is no room, it counts as begun.
+// Begun says that the holder's run is now in the journal. If the note cannot be written
+// for lack of room, the run counts as begun too.
 func (l *Lock) Begun() {
 	l.who.Beginning = false
 	if tell(l.file, l.who) != nil {
@@ -187,12 +189,12 @@ func (l *Lock) Begun() {
 	}
 }
 
-// Left is what the last holder of a lock has said, where it had no time to take
-// that back. Nobody holds the lock.
+// Left returns the note that the last holder of a lock could not take back. It is meant
+// for a lock that nobody holds.
 func (l *Locks) Left(key string) Info { return holder(key, l.base(key)) }
 
-// Held reports whether anybody holds the lock of a key, and who that is
-// likely to be. It may disturb a concurrent TryAcquire for microseconds only.
+// Held reports whether somebody holds the lock of a key, and who that probably is. It
+// can disturb a concurrent TryAcquire, but only for microseconds.
 func (l *Locks) Held(key string) (bool, Info, error) {
 	file, err := openLock(l.path(key), false)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -209,19 +211,19 @@ func (l *Locks) Held(key string) (bool, Info, error) {
 	if err != nil {
 		return false, Info{}, fmt.Errorf("ask for the lock of %s: %w", key, err)
 	}
-	// Unlock, not only close: a child that is just being started may hold a copy.
+	// Closing alone is not enough: a child that is just being started may have a copy.
 	if err := flock(file, unix.LOCK_UN); err != nil {
 		return false, Info{}, fmt.Errorf("give back the lock of %s: %w", key, err)
 	}
 	return false, Info{}, nil
 }
 
-// Path is the file that is locked for a key, for messages: what holds it can
-// be found by it.
+// Path returns the file that is locked for a key. With it an operator can find the
+// process that holds the lock.
 func (l *Locks) Path(key string) string { return l.path(key) }
 
-// Remove deletes the files of a key that will not be used again, such as an
-// old run's. It returns a *[HeldError] when the lock is held.
+// Remove deletes the files of a key that will not be used again, such as that of an old
+// run. It returns a *[HeldError] if the lock is held.
 func (l *Locks) Remove(key string) error {
 	gate, err := attempt(l.gate(key), Exclusive)
 	if err == nil {
@@ -237,23 +239,24 @@ func (l *Locks) Remove(key string) error {
 	if err != nil {
 		return fmt.Errorf("remove the lock of %s: %w", key, err)
 	}
-	// Both are held: whoever opened them in the meantime sees that they are gone, and opens anew.
+	// Both files are locked. A process that has opened them in the meantime notices
+	// that they are gone, and opens new ones.
 	if err := errors.Join(removeNotes(l.base(key)), os.Remove(l.path(key)), os.Remove(l.gate(key))); err != nil {
 		return fmt.Errorf("remove the lock of %s: %w", key, err)
 	}
 	return nil
 }
 
-// Key is what is locked.
+// Key returns the key of the lock.
 func (l *Lock) Key() string { return l.key }
 
-// File is the descriptor that holds the lock, for a child process to inherit
-// (exec.Cmd.ExtraFiles). It belongs to the lock: do not close it.
+// File returns the descriptor that holds the lock, for a child process to inherit
+// (exec.Cmd.ExtraFiles). The caller must not close it.
 func (l *Lock) File() *os.File { return l.file }
 
-// Release frees the lock at once, even where a child inherited it: the holder
-// says that what it guarded is over. Where others of this process hold the same
-// shared lock it stays theirs. Later calls do nothing.
+// Release frees the lock at once, even if a child inherited it: the holder says that
+// the guarded work is over. If others in this process hold the same shared lock, they
+// keep it. Later calls do nothing.
 func (l *Lock) Release() error {
 	l.once.Do(func() { l.err = l.release() })
 	if l.err != nil {
@@ -285,35 +288,36 @@ func (l *Locks) Runs() ([]string, error) {
 	return out, nil
 }
 
-// PlanKey is the key of a plan by its name and the file that holds it: it runs
-// once at a time.
+// PlanKey returns the key of a plan, made of its name and the file that holds it. A
+// plan runs once at a time.
 func PlanKey(plan, origin string) string { return "plan/" + plan + "\x00" + origin }
 
-// RunKey is the key of a run: held while its process or one of its plugins lives.
+// RunKey returns the key of a run. It is held while the run's process or one of its
+// plugins lives.
 func RunKey(run string) string { return "run/" + run }
 
-// JournalKey is held while a lost journal is put aside and a new one is begun.
+// JournalKey is held while a lost journal is put aside and a new one is created.
 const JournalKey = "journal"
 
 // ServerKey is held while a server works on the state directory.
 const ServerKey = "server"
 
-// GuardKey is the key of a run's guard: held while the guard process lives.
+// GuardKey returns the key of a run's guard. It is held while the guard process lives.
 func GuardKey(run string) string { return "guard/" + run }
 
-// DeviceKey is the key of a box by its identity, whatever name a plan gives it.
+// DeviceKey returns the key of a box. It uses the identity, because plans may give the
+// box different names.
 func DeviceKey(identity string) string { return "device/" + identity }
 
-// SetKey is the key of a set: shared by those who read its files, exclusive for
-// whoever deletes them.
+// SetKey returns the key of a set. Readers of its files share it, and a process that
+// deletes them needs it exclusively.
 func SetKey(set string) string { return "set-" + set }
 
-// readable is how much of a key stands in the file's name.
+// readable is how much of a key is part of the file's name.
 const readable = 48
 
-// fileName is a key as a file name: what a person can read of it, and a hash
-// that tells keys apart that differ only in what a name cannot hold, or in
-// case.
+// fileName returns the file name for a key: the readable part, and a hash that keeps
+// apart keys that differ only in case or in characters that a name cannot hold.
 func fileName(key string) string {
 	clean := strings.Map(func(r rune) rune {
 		switch {

@@ -9,19 +9,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxIdle is how many locks without a holder are kept open. Tasks follow each
-// other on a few devices at a time.
+// maxIdle is how many locks without a holder are kept open. Tasks follow each other on
+// a few devices at a time.
 const maxIdle = 32
 
-// reason is what holders of one key must agree in to share a lock: what others are told of them.
+// reason is what others are told about the holders of a lock. Holders of one key must
+// agree in it to share a lock.
 type reason struct {
 	key string
 	who Info
 }
 
-// sharing is a shared lock that this process has taken once for all who hold
-// it here. The files stay open for a while when the last one has released it,
-// unlocked, so that the next one need not make and open them again.
+// sharing is a shared lock that this process has taken once for all its holders here.
+// After the last one releases it, the files stay open but unlocked for a while, so that
+// the next holder need not create and open them again.
 type sharing struct {
 	why     reason
 	base    string
@@ -31,7 +32,8 @@ type sharing struct {
 	holders int
 }
 
-// share begins with the first holder. The gate is the caller's until it is given over here.
+// share creates a sharing with its first holder. It takes over the gate from the
+// caller.
 func (l *Locks) share(why reason, gate, file *os.File) *Lock {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -42,9 +44,9 @@ func (l *Locks) share(why reason, gate, file *os.File) *Lock {
 	return l.enters(s)
 }
 
-// join takes part in a lock that this process holds, or takes one again that it
-// has held a moment ago. Whoever waits at the gate comes first, unless the caller has
-// that already. nil: there is none, or it cannot be had at once.
+// join adds a holder to a lock that this process holds, or locks one again that it held
+// a moment ago. A waiter at the gate comes first, unless the caller has the gate. It
+// returns nil if there is no such lock or it is not free at once.
 func (l *Locks) join(why reason, atGate bool) *Lock {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -68,7 +70,8 @@ func (l *Locks) join(why reason, atGate bool) *Lock {
 	return l.enters(s)
 }
 
-// again locks what is open and says so, if all of it is still what others see.
+// again locks the open files and writes the note, provided that they are still the
+// files that others see.
 func (l *Locks) again(s *sharing) bool {
 	if flock(s.file, unix.LOCK_SH) != nil {
 		return false
@@ -82,9 +85,9 @@ func (l *Locks) again(s *sharing) bool {
 	return true
 }
 
-// say leaves the note of a holder, in its old file unless an exclusive holder has removed that
-// meanwhile. The lock's file says that there are such notes: an exclusive holder
-// looks for them only then.
+// say writes the note of a holder, into its old file unless an exclusive holder has
+// removed that file. The lock's own file says that there are notes beside it; an
+// exclusive holder looks for them only then.
 func (s *sharing) say() {
 	who := filled(s.why.who, s.why.key, Shared)
 	if s.note != nil {
@@ -122,7 +125,7 @@ func (l *Locks) leave(s *sharing) error {
 	return err
 }
 
-// forget closes what nobody holds, and removes its note.
+// forget closes the files of a lock without holders, and removes its note.
 func (l *Locks) forget(s *sharing) error {
 	if l.shared[s.why] == s {
 		delete(l.shared, s.why)
@@ -135,7 +138,7 @@ func (l *Locks) forget(s *sharing) error {
 	return errs
 }
 
-// Close closes what is kept open and held by nobody. Locks that are held stay.
+// Close closes the files that are kept open without a holder. Held locks stay.
 func (l *Locks) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

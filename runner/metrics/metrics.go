@@ -1,5 +1,4 @@
-// Package metrics holds which metrics there are, and writes them in the text
-// format of Prometheus.
+// Package metrics defines the metrics and writes them in the text format of Prometheus.
 package metrics
 
 import (
@@ -16,15 +15,15 @@ import (
 // directories on one host, and drops a series that it has from another file.
 const StateLabel = "state"
 
-// Family is one metric: its name, what it means and its labels beside
-// StateLabel. All are gauges.
+// Family is a metric: its name, its meaning and its labels other than StateLabel. All
+// metrics are gauges.
 type Family struct {
 	Name   string
 	Help   string
 	Labels []string
 }
 
-// The metrics.
+// The names of the metrics.
 const (
 	BuildInfo       = "dprun_build_info"
 	WrittenTime     = "dprun_metrics_time_seconds"
@@ -49,8 +48,8 @@ const (
 	StateFree       = "dprun_state_directory_free_bytes"
 )
 
-// Families are all metrics, in the order in which they are written. All of them
-// are written always, so that what one file says of a metric is what every other says.
+// Families returns all metrics in the order in which they are written. Every file
+// describes all of them, so that files never disagree about a metric.
 func Families() []Family {
 	return []Family{
 		{BuildInfo, "1, with the version of dprun that wrote this.", []string{"version"}},
@@ -77,13 +76,13 @@ func Families() []Family {
 	}
 }
 
-// Values are what is known of the metrics.
+// Values holds values of the metrics.
 type Values struct {
 	State string // the state directory's path
 	of    map[string][]string
 }
 
-// Set adds a value, with its labels in the order of the family.
+// Set adds a value. Its labels are in the order of the family.
 func (v *Values) Set(name string, value float64, labels ...string) {
 	if v.of == nil {
 		v.of = map[string][]string{}
@@ -91,7 +90,7 @@ func (v *Values) Set(name string, value float64, labels ...string) {
 	v.of[name] = append(v.of[name], pairs(append([]string{StateLabel}, family(name).Labels...), append([]string{v.State}, labels...))+" "+number(value))
 }
 
-// SetTime adds a time; the zero one is not known.
+// SetTime adds a time. It ignores the zero time, which means that the time is unknown.
 func (v *Values) SetTime(name string, at time.Time, labels ...string) {
 	if !at.IsZero() {
 		v.Set(name, float64(at.UnixMilli())/1000, labels...)
@@ -111,7 +110,7 @@ func pairs(names, values []string) string {
 	return "{" + strings.Join(all, ",") + "}"
 }
 
-// escaped is a value of a label as the format writes it.
+// escaped writes the value of a label in the text format.
 func escaped(text string) string {
 	return strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`).Replace(strings.ToValidUTF8(text, "\uFFFD"))
 }
@@ -123,7 +122,7 @@ func number(value float64) string {
 	return strconv.FormatFloat(value, 'g', -1, 64)
 }
 
-// WriteTo writes all metrics, those without a value too.
+// WriteTo writes all metrics, also those without a value.
 func (v *Values) WriteTo(w io.Writer) (n int64, err error) {
 	var b strings.Builder
 	for _, f := range Families() {

@@ -9,11 +9,12 @@ import (
 	"path/filepath"
 )
 
-// packages is the directory below that of the plugins which holds what was installed.
+// packages is the directory of installed packages, below the directory of plugins.
 const packages = "packages"
 
-// Installed is the directory of the package that an installed plugin's program
-// belongs to; its name is the version. It fails for a program that [Install] has not put there.
+// Installed returns the directory of the package that an installed plugin's program
+// belongs to; its last element is the version. It fails for a program that [Install]
+// did not install.
 func Installed(program string) (string, error) {
 	target, err := filepath.EvalSymlinks(program)
 	if err != nil {
@@ -25,12 +26,13 @@ func Installed(program string) (string, error) {
 	return "", fmt.Errorf("%s was not installed by dprun init", program)
 }
 
-// Install puts a package that has a digest into the directory of the plugins,
-// and makes it the version that is used; back makes it the one before again. A
-// version that is there already is put there anew.
+// Install copies the package with the given digest into the directory of plugins, and
+// makes it the version in use. If that version is installed already, it is replaced.
+// back makes the version before it the one in use again.
 func Install(p Package, name, digest, plugins string) (back func() error, err error) {
 	home := filepath.Join(plugins, packages, name)
-	// Where it is the first to use the state directory, that is private as ever.
+	// The parent directory is private, also if this is the first use of the state
+	// directory.
 	if err := errors.Join(os.MkdirAll(plugins, 0o700), os.MkdirAll(home, 0o755)); err != nil {
 		return nil, err
 	}
@@ -46,7 +48,7 @@ func Install(p Package, name, digest, plugins string) (back func() error, err er
 	if err := open(p.Path, func(files fs.FS) error { return copyFiles(files, fresh, Program(name)) }); err != nil {
 		return nil, err
 	}
-	// What was copied counts, not what lies in the mirror now.
+	// The mirror may have changed meanwhile, so the copy is what must have the digest.
 	if got, err := Digest(fresh); err != nil || got != digest {
 		return nil, errors.Join(err, fmt.Errorf("the package %s has the digest %s, and %s was expected", p.Path, got, digest))
 	}
@@ -67,7 +69,7 @@ func Install(p Package, name, digest, plugins string) (back func() error, err er
 	return back, lead(program, filepath.Join(packages, name, p.Version, Program(name)), home)
 }
 
-// lead makes a program a link to another file, at one go.
+// lead replaces a program by a link to another file, in one step.
 func lead(program, to, home string) error {
 	link := filepath.Join(home, ".link")
 	_ = os.Remove(link)
@@ -77,7 +79,7 @@ func lead(program, to, home string) error {
 	return os.Rename(link, program)
 }
 
-// copyFiles copies a package. Nobody but the owner may write to what is made.
+// copyFiles copies a package. Only the owner can write to the copy.
 func copyFiles(files fs.FS, to, program string) error {
 	if err := os.Chmod(to, 0o755); err != nil {
 		return err

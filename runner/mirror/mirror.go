@@ -1,6 +1,5 @@
-// Package mirror knows how plugins lie in a directory from which they are
-// installed, and installs them: for each plugin, version and platform either a
-// directory
+// Package mirror finds and installs plugins in a directory of packages (a mirror). For
+// each plugin, version and platform a mirror holds either a directory
 //
 //	HOST/NAMESPACE/NAME/VERSION/OS_ARCH/
 //
@@ -8,9 +7,9 @@
 //
 //	HOST/NAMESPACE/NAME/dprun-plugin-NAME_VERSION_OS_ARCH.zip
 //
-// which hold the program, dprun-plugin-NAME, and whatever files it needs. That
-// is the layout in which Terraform keeps providers. A package has one digest,
-// over all its files and their names; it is the same for both forms.
+// with the program dprun-plugin-NAME and all files that it needs. Terraform uses the
+// same layout for providers. A package has one digest, over all its files and their
+// names. Both forms have the same digest.
 package mirror
 
 import (
@@ -29,19 +28,19 @@ import (
 	"golang.org/x/mod/sumdb/dirhash"
 )
 
-// Program is the file name of a plugin's program.
+// Program returns the file name of a plugin's program.
 func Program(name string) string { return "dprun-plugin-" + name }
 
-// Package is a plugin's version for one platform.
+// Package is a version of a plugin for one platform.
 type Package struct {
 	Version  string // "1.2.0"
 	Platform string // "linux_amd64"
-	Path     string // of the directory or the archive
+	Path     string // the directory or the archive
 }
 
-// Find lists the packages of a plugin in several mirrors, the newest version
-// first. Of a version and platform that several hold, the first mirror's counts.
-// A mirror that is not there is an error; one that does not hold the plugin is none.
+// Find lists the packages of a plugin in several mirrors, the newest version first. If
+// several mirrors hold the same version and platform, it lists the one in the first
+// mirror. A missing mirror is an error; a mirror without the plugin is not.
 func Find(mirrors []string, source string) ([]Package, error) {
 	var all []Package
 	for _, m := range mirrors {
@@ -72,7 +71,7 @@ func Find(mirrors []string, source string) ([]Package, error) {
 	return all, nil
 }
 
-// packagesOf reads one entry of a plugin's directory.
+// packagesOf returns the packages in one entry of a plugin's directory.
 func packagesOf(dir, name string, e fs.DirEntry) ([]Package, error) {
 	if rest, ok := strings.CutPrefix(e.Name(), Program(name)+"_"); ok && strings.HasSuffix(rest, ".zip") {
 		version, platform, _ := strings.Cut(strings.TrimSuffix(rest, ".zip"), "_")
@@ -96,7 +95,7 @@ func packagesOf(dir, name string, e fs.DirEntry) ([]Package, error) {
 	return out, nil
 }
 
-// Digest is the digest of a package.
+// Digest returns the digest of a package.
 func Digest(packagePath string) (digest string, err error) {
 	err = open(packagePath, func(files fs.FS) error {
 		digest, err = digestOf(files)
@@ -105,7 +104,7 @@ func Digest(packagePath string) (digest string, err error) {
 	return digest, err
 }
 
-// open opens a package, a directory or an archive.
+// open opens a package, which is a directory or an archive.
 func open(packagePath string, use func(fs.FS) error) error {
 	info, err := os.Stat(packagePath)
 	if err != nil {
@@ -129,11 +128,11 @@ func digestOf(files fs.FS) (string, error) {
 	return dirhash.Hash1(names, func(name string) (io.ReadCloser, error) { return files.Open(name) })
 }
 
-// maxPackage bounds what a package may hold, in bytes.
+// maxPackage is the greatest size of a package's content, in bytes.
 const maxPackage = 2 << 30
 
-// regular lists the files of a package. It holds nothing but files: what a link
-// leads to would be in no digest.
+// regular lists the files of a package. It refuses links, because no digest would cover
+// what they point to.
 func regular(files fs.FS) (names []string, err error) {
 	var total int64
 	err = fs.WalkDir(files, ".", func(name string, e fs.DirEntry, err error) error {

@@ -21,25 +21,26 @@ import (
 )
 
 const (
-	// lockedOut is how long a refused credential is not used: appliances lock an
-	// account after a few failed logins, for a time or until an administrator comes.
+	// lockedOut is how long a refused credential is not used. Appliances lock an
+	// account after a few failed logins, for a time or until an administrator unlocks
+	// it.
 	lockedOut = time.Hour
-	// lookAgain is how long what the journal said of a credential counts, while
-	// logins with it succeed.
+	// lookAgain is how long an answer of the journal about a credential stays valid
+	// while logins with the credential succeed.
 	lookAgain = 5 * time.Second
 )
 
-// Credentials keep accounts from being locked out, over all runs of a state
-// directory: a credential that one device has refused is used with no other, for
-// an hour. It implements [execute.Credentials].
+// Credentials keeps accounts from being locked out, across all runs of a state
+// directory: a credential that one device has refused is not used for any device for an
+// hour. It implements [execute.Credentials].
 //
-// A credential is a name made with a key from what logs in. Nothing of it can be
-// found out from the name, and a changed password has another one.
+// A credential is identified by a keyed hash of the login data. The hash reveals
+// nothing about the data, and a changed password has another hash.
 type Credentials struct {
 	Journal *journal.Journal
 	Clock   clock.Clock
 	Key     []byte
-	// Schema is the configuration of a source type.
+	// Schema returns the configuration schema of a source type.
 	Schema func(ctx context.Context, typ string) (schema.Block, error)
 
 	mu    sync.Mutex
@@ -50,7 +51,7 @@ var _ execute.Credentials = (*Credentials)(nil)
 
 // gate is what a run knows of one credential.
 type gate struct {
-	probe chan struct{} // held by whoever finds out whether the credential is accepted
+	probe chan struct{} // held while somebody tries whether the credential is accepted
 
 	mu       sync.Mutex
 	accepted bool
@@ -58,8 +59,8 @@ type gate struct {
 	looked   time.Time
 }
 
-// Of names what logs in to an endpoint: its user name and its sensitive
-// arguments. Empty: nothing does.
+// Of returns the identifier of the credential that logs in to an endpoint, made of its
+// user name and its sensitive arguments; empty: nothing logs in.
 func (c *Credentials) Of(ctx context.Context, e execute.Endpoint) (string, error) {
 	block, err := c.Schema(ctx, e.Type)
 	if err != nil {
@@ -103,8 +104,9 @@ func (c *Credentials) gate(credential string) *gate {
 	return g
 }
 
-// Use makes a call that logs in to a device. Until a login with the credential
-// was accepted, only one call at a time is made; once it was refused, none.
+// Use makes a call that logs in to a device. Before a login with the credential was
+// accepted, it lets only one call through at a time. After one was refused, it lets no
+// call through.
 func (c *Credentials) Use(ctx context.Context, credential, device string, call func() error) error {
 	g := c.gate(credential)
 	if err := c.refusal(ctx, g, credential, device); err != nil {
@@ -117,7 +119,7 @@ func (c *Credentials) Use(ctx context.Context, credential, device string, call f
 		case <-ctx.Done():
 			return failure.From(ctx.Err())
 		}
-		if err := c.refusal(ctx, g, credential, device); err != nil { // what the one before has found out
+		if err := c.refusal(ctx, g, credential, device); err != nil { // the call before may have been refused
 			return err
 		}
 	}
@@ -133,8 +135,9 @@ func (c *Credentials) Use(ctx context.Context, credential, device string, call f
 	return err
 }
 
-// loggedIn reports whether a failure is one that a device tells only whom it has
-// let in. What may have ended before the login shows nothing.
+// loggedIn reports whether a failure proves that the login succeeded, because devices
+// report it only after one. A failure that may have happened before the login proves
+// nothing.
 func loggedIn(f *failure.Error) bool {
 	switch f.Reason {
 	case "", failure.BadCertificate, failure.BadReply, failure.BadConfig, failure.Crashed, failure.Protocol:
@@ -159,7 +162,7 @@ func (g *gate) accept() {
 	g.accepted = true
 }
 
-// refusal is why a credential must not be used now.
+// refusal returns the reason why a credential must not be used now.
 func (c *Credentials) refusal(ctx context.Context, g *gate, credential, device string) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -181,7 +184,7 @@ func (c *Credentials) refusal(ctx context.Context, g *gate, credential, device s
 		WithRemedy("correct the password where the plan reads it: a changed one is used at once; or, if it is right and the account is not locked, dprun recover --ack %s", l.Device)
 }
 
-// refuse notes that a device has refused the credential.
+// refuse records that a device has refused the credential.
 func (c *Credentials) refuse(ctx context.Context, g *gate, credential, device string, refusal error) error {
 	now := c.Clock.Now()
 	l := journal.Lockout{Credential: credential, Device: device, Since: now, Until: now.Add(lockedOut)}

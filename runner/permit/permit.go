@@ -1,9 +1,9 @@
-// Package permit grants the right to quiesce: over all runs of a state
-// directory only so many devices are out of service at once, and none while a
+// Package permit grants permits to quiesce. Across all runs of a state directory only a
+// limited number of devices is out of service at once, and nothing is quiesced while a
 // device has not come back.
 //
-// The right is an obligation in the journal, entered before the quiesce. It ends
-// when the return was verified, or is taken back when nothing was sent.
+// A permit is an obligation in the journal, entered before the quiesce. It ends when
+// the return was verified, or is taken back if nothing was sent.
 package permit
 
 import (
@@ -24,8 +24,8 @@ import (
 	"github.com/dprun/dprun/runner/record"
 )
 
-// askAgain is how long after a refusal that passes it is asked again: another
-// process does not tell when its device is back.
+// askAgain is the pause before asking again after a temporary refusal. Other processes
+// do not tell this one when their devices are back.
 const askAgain = 500 * time.Millisecond
 
 // Desk grants the permits of one run. It implements [execute.Permits].
@@ -41,7 +41,7 @@ type Desk struct {
 
 var _ execute.Permits = (*Desk)(nil)
 
-// guard is what bounds a claim.
+// guard returns the limits that apply to a claim.
 func guard(c execute.Claim) journal.Guard {
 	g := c.Task.Guard
 	return journal.Guard{MaxDevices: g.MaxDevices, MaxPerGroup: g.MaxPerGroup, Settle: g.Settle, Group: group(c), Named: c.Task.Group, Environment: c.Task.Environment}
@@ -54,9 +54,9 @@ func group(c execute.Claim) []string {
 	return append([]string{c.Task.Device}, c.Task.Peers...)
 }
 
-// Grant waits until the claim is granted. The permit is given back when ctx
-// ends, unless something is owed by then. Waiting is told with its reason. A
-// denial is what waiting does not end; an error is one of the journal.
+// Grant waits until the claim is granted. It reports the reasons for waiting. The
+// permit is given back when ctx ends, unless something must be undone by then. A denial
+// means that waiting does not help. An error is an error of the journal.
 func (d *Desk) Grant(ctx context.Context, c execute.Claim, waiting func(why string)) (*event.Denial, error) {
 	row, err := d.Record.DeviceRow(c.Owe, c.Identity)
 	if err != nil {
@@ -68,7 +68,7 @@ func (d *Desk) Grant(ctx context.Context, c execute.Claim, waiting func(why stri
 	for {
 		now := d.Clock.Now()
 		row.Since = now
-		if waited := now.Sub(asked); waited > 0 && !due.IsZero() { // the task's time stands still while it waits
+		if waited := now.Sub(asked); waited > 0 && !due.IsZero() { // the deadline moves, because the task's time stands still while it waits
 			row.DueBack = due.Add(waited)
 		}
 		err := d.Journal.Grant(ctx, now, guard(c), row)
@@ -96,8 +96,8 @@ func (d *Desk) Grant(ctx context.Context, c execute.Claim, waiting func(why stri
 	}
 }
 
-// denialOf sorts what a guard has said: a denial, a refusal that passes, or an
-// error of the journal.
+// denialOf turns the error of a guard into a denial, a temporary refusal, or an error
+// of the journal.
 func denialOf(err error) (*event.Denial, *journal.GuardError, error) {
 	refused := new(journal.GuardError)
 	switch {
@@ -111,15 +111,16 @@ func denialOf(err error) (*event.Denial, *journal.GuardError, error) {
 	return &event.Denial{By: event.ByBreaker, Why: refused.Error()}, nil, nil
 }
 
-// Confirm reports what has come to forbid every quiesce since the claim was granted.
+// Confirm reports whether something has come to forbid every quiesce since the claim
+// was granted.
 func (d *Desk) Confirm(ctx context.Context, c execute.Claim) (*event.Denial, error) {
 	of := pending.Obligation{Device: c.Task.Device, Domain: c.Task.Domain}
 	denial, _, err := denialOf(d.Journal.Confirm(ctx, d.Clock.Now(), guard(c), of))
 	return denial, err
 }
 
-// giveBack ends a permit that was not used: nothing was sent, so there is no
-// pending file. What was sent ends with the verified return.
+// giveBack ends a permit that was not used: nothing was sent, so there is no pending
+// file. A used permit ends with the verified return.
 func (d *Desk) giveBack(id pending.Key) {
 	if _, err := os.Stat(d.Pending.Path(id)); !errors.Is(err, fs.ErrNotExist) {
 		return
@@ -129,12 +130,12 @@ func (d *Desk) giveBack(id pending.Key) {
 	}
 }
 
-// Close waits until every permit that was not used is given back. The contexts
-// that they were asked for with have ended.
+// Close waits until every unused permit is given back. The contexts for which they were
+// granted must have ended.
 func (d *Desk) Close() { d.held.Wait() }
 
-// Excused lists the members of the claim's group that are out of service by a
-// permit of their own: the guard has counted them.
+// Excused lists the members of the claim's group that are out of service with permits
+// of their own, which the guard has counted.
 func (d *Desk) Excused(ctx context.Context, c execute.Claim) ([]string, error) {
 	owed, err := d.Journal.Owed(ctx)
 	if err != nil {

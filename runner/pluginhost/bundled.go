@@ -14,9 +14,9 @@ import (
 // bundledWord is the first argument of a process that serves a bundled plugin.
 const bundledWord = "__plugin"
 
-// ServeBundled serves a bundled plugin, and does not return, when args (the
-// program's own, without its name) ask for it; otherwise it returns at once.
-// It is the first thing that main does.
+// ServeBundled serves a bundled plugin if args, the program's arguments without its
+// name, ask for it. Then it does not return. Otherwise it returns at once. main must
+// call it first.
 func ServeBundled(args []string, bundled map[string]func() sdk.Plugin) {
 	if len(args) != 2 || args[0] != bundledWord {
 		return
@@ -26,23 +26,25 @@ func ServeBundled(args []string, bundled map[string]func() sdk.Plugin) {
 		fmt.Fprintf(os.Stderr, "there is no bundled plugin %q\n", args[1])
 		os.Exit(64)
 	}
-	// A plugin's heap is a few megabytes: collecting it less often costs little
-	// memory and saves a tenth of the processor time of a large fleet's run.
+	// A plugin's heap has a few megabytes. Collecting it less often costs little memory
+	// and saves a tenth of the processor time of a large fleet's run.
 	debug.SetGCPercent(300)
 	boundHeap()
 	sdk.Serve(p())
 }
 
 const (
-	// smallHeap is what a plugin's process may use before it collects more often, in bytes.
+	// smallHeap is how much memory a plugin's process may use before it collects more
+	// often, in bytes.
 	smallHeap = 52 << 20
-	// spareHeap is what one may use beside twice what is in use, in bytes.
+	// spareHeap is how much memory it may use in addition to twice the live heap, in
+	// bytes.
 	spareHeap = 24 << 20
 )
 
-// boundHeap collects a large heap more often than a small one, and never all the
-// time: the limit follows what is in use, after each collection. A fixed one took
-// a third of the processor time for the connections to a hundred gateways.
+// boundHeap makes a large heap be collected more often than a small one, but not all
+// the time: after each collection the limit follows the live heap. A fixed limit took a
+// third of the processor time with connections to a hundred gateways.
 func boundHeap() {
 	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 	metrics.Read(live)
@@ -50,11 +52,11 @@ func boundHeap() {
 	runtime.AddCleanup(&collected{}, func(int) { boundHeap() }, 0)
 }
 
-// collected is collected with the next collection.
+// collected is garbage that the next collection frees.
 type collected struct{ _ *int }
 
-// Self is the path under which this very program can be started again, even
-// when its file has been replaced meanwhile.
+// Self returns a path under which this very program can be started again, even if its
+// file has been replaced meanwhile.
 func Self() (string, error) {
 	path, err := "/proc/self/exe", error(nil)
 	if runtime.GOOS == "linux" {
@@ -65,7 +67,7 @@ func Self() (string, error) {
 	return path, noSelf(err)
 }
 
-// noSelf says why no bundled plugin can be started. It is no fault that passes.
+// noSelf says why no bundled plugin can be started. Retrying does not help.
 func noSelf(err error) error {
 	if err == nil {
 		return nil

@@ -10,25 +10,24 @@ import (
 	"github.com/dprun/dprun/sdk/failure"
 )
 
-// aloneAtOnce bounds how many processes serve one suspected call each. What is
-// owed to a device does not wait for them.
+// aloneAtOnce is how many processes may each serve one suspect call at the same time.
+// Calls that undo something on a device do not wait for them.
 const aloneAtOnce = 8
 
-// again says whether a call may be made a second time when the process went
-// away under it.
+// again reports whether a call may be repeated after its process went away.
 type again func() bool
 
 func always() bool { return true }
 func never() bool  { return false }
 
-// call does one call that returns a result. A process that ends takes all its
-// calls with it, and one of them has probably ended it. So those that can be
-// repeated are, each in a process of its own: the one that ends that one too is
-// to blame, and all others get their results.
+// call makes a call that returns a result. When a process ends, all its calls fail,
+// although probably one of them ended it. So each call that may be repeated is repeated
+// in a process of its own. The call that ends that process too is to blame, and all
+// others get their results.
 func call[T sdk.Instance, R any](ctx context.Context, h *holder[T], repeatable again, f func(T) (R, error)) (R, error) {
 	value, proc, err := h.get(ctx)
 	if err != nil {
-		if ctx.Err() == nil && proc != nil && diedUnder(proc, err) { // while it was configured: nothing was asked yet
+		if ctx.Err() == nil && proc != nil && diedUnder(proc, err) { // it died while being configured: the call was not made yet
 			return alone(ctx, h, repeatable, f)
 		}
 		var none R
@@ -49,7 +48,7 @@ func call[T sdk.Instance, R any](ctx context.Context, h *holder[T], repeatable a
 	return r, err
 }
 
-// alone does a call that was in flight when a process ended, in a process that
+// alone repeats a call that was in flight when a process ended, in a process that
 // serves nothing else.
 func alone[T sdk.Instance, R any](ctx context.Context, h *holder[T], repeatable again, f func(T) (R, error)) (R, error) {
 	var none R
@@ -73,7 +72,7 @@ func alone[T sdk.Instance, R any](ctx context.Context, h *holder[T], repeatable 
 	return r, nil
 }
 
-// do does one call without a result.
+// do makes a call without a result.
 func do[T sdk.Instance](ctx context.Context, h *holder[T], repeatable again, f func(T) error) error {
 	_, err := call(ctx, h, repeatable, func(v T) (struct{}, error) { return struct{}{}, f(v) })
 	return err
@@ -85,8 +84,8 @@ func diedUnder(proc *process, err error) bool {
 	return ok && f.Kind == failure.Unavailable && f.Reason == failure.Crashed && proc.gone()
 }
 
-// blame makes the end of a process that served one call only that call's
-// failure: it is not tried a third time.
+// blame attributes the end of a process to the only call that it served. That call is
+// not repeated again.
 func blame(proc *process, err error) error {
 	if !diedUnder(proc, err) {
 		return err
@@ -96,7 +95,7 @@ func blame(proc *process, err error) error {
 		WithRemedy("this is a fault of the plugin: report it with these lines; until it is mended leave out what was asked for here")
 }
 
-// startAlone starts a process beside the plugin's own. end stops it.
+// startAlone starts a process in addition to the plugin's own. end stops it.
 func (p *plugin) startAlone(ctx context.Context) (_ *process, end func(), err error) {
 	s, err := p.describe(ctx)
 	if err != nil {
@@ -129,8 +128,8 @@ func (p *plugin) startAlone(ctx context.Context) (_ *process, end func(), err er
 	}, nil
 }
 
-// inflight counts what is under way. Unlike with a sync.WaitGroup something
-// may begin while somebody waits: the wait is then for that too, or over.
+// inflight counts calls in flight. Unlike a sync.WaitGroup, it lets a call begin while
+// somebody waits. The wait then either includes that call or is already over.
 type inflight struct {
 	mu     sync.Mutex
 	n      int
@@ -138,7 +137,7 @@ type inflight struct {
 	idle   chan struct{} // closed when n falls to 0 while somebody waits
 }
 
-// begin counts one more; false: nothing may begin any more.
+// begin counts one more call; false: no new calls are allowed.
 func (c *inflight) begin() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -158,7 +157,8 @@ func (c *inflight) end() {
 	}
 }
 
-// close lets nothing begin any more, and tells when all is done.
+// close allows no new calls, and returns a channel that is closed when all calls have
+// ended.
 func (c *inflight) close() <-chan struct{} {
 	c.mu.Lock()
 	defer c.mu.Unlock()

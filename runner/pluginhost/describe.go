@@ -13,8 +13,8 @@ import (
 	"github.com/dprun/dprun/sdk/schema"
 )
 
-// describe gives what the plugin offers: a bundled one is asked in this
-// process. Describe is pure, so an answer holds for as long as the file is the same.
+// describe returns what the plugin offers. A bundled plugin is asked in this process.
+// Describe is pure, so an answer is valid as long as the file is the same.
 func (p *plugin) describe(ctx context.Context) (schema.Plugin, error) {
 	p.schemaMu.Lock()
 	defer p.schemaMu.Unlock()
@@ -81,7 +81,7 @@ func (p *plugin) fits(s schema.Plugin) error {
 	return nil
 }
 
-// owner is the plugin with the longest name that a type may belong to.
+// owner returns the plugin with the longest name that a type may belong to.
 func (h *Host) owner(typ string) *plugin {
 	for name := typ; ; {
 		if p, ok := h.plugins[name]; ok {
@@ -104,7 +104,8 @@ func readCache(path string) (schema.Plugin, error) {
 	return s, json.Unmarshal(raw, &s)
 }
 
-// writeCache replaces the file whole: another dprun may read it right now.
+// writeCache replaces the whole file in one step, because another dprun may be reading
+// it.
 func writeCache(path string, s schema.Plugin) error {
 	raw, err := json.Marshal(s)
 	if err != nil {

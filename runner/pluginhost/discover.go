@@ -17,7 +17,7 @@ import (
 	"github.com/dprun/dprun/sdk/schema"
 )
 
-// filePrefix begins the file names of third-party plugins.
+// filePrefix is the beginning of the file names of third-party plugins.
 const filePrefix = "dprun-plugin-"
 
 // Unfit is a file of the plugin directory that is not started.
@@ -27,10 +27,9 @@ type Unfit struct {
 	Err  *failure.Error // why, and what to do
 }
 
-// discover lists the third-party plugins of a directory: name → file. Neither
-// the current directory nor PATH is ever looked at. A file that cannot be used
-// keeps no other one from being used, and a directory that cannot be used
-// keeps nothing that needs none of its files.
+// discover lists the third-party plugins of a directory, by name. It never looks at the
+// current directory or PATH. A file that cannot be used does not affect other files. A
+// directory that cannot be used affects only plans that need one of its files.
 func discover(dir string) (fit map[string]string, unfit []Unfit) {
 	if dir == "" {
 		return nil, nil
@@ -59,14 +58,14 @@ func discover(dir string) (fit map[string]string, unfit []Unfit) {
 			continue
 		}
 		if target, err := filepath.EvalSymlinks(file); err == nil {
-			file = target // where it finds what was installed with it
+			file = target // beside it are the files that were installed with it
 		}
 		fit[name] = file
 	}
 	return fit, unfit
 }
 
-// trustedDir refuses a directory in which others could put a plugin.
+// trustedDir refuses a directory in which others could place a plugin.
 func trustedDir(dir string) *failure.Error {
 	if !filepath.IsAbs(dir) {
 		return failure.New(failure.Precondition, failure.BadConfig, "the directory of installed plugins, %q, is not an absolute path", dir)
@@ -82,7 +81,7 @@ func trustedDir(dir string) *failure.Error {
 	return ours(dir, info)
 }
 
-// trustedFile refuses a plugin that others could have put there or changed.
+// trustedFile refuses a plugin that others could have placed or changed.
 func trustedFile(file string) *failure.Error {
 	target, err := filepath.EvalSymlinks(file)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -116,7 +115,7 @@ func trustedFile(file string) *failure.Error {
 	return nil
 }
 
-// ours refuses what belongs to neither the user that runs dprun nor root: its
+// ours refuses a file that belongs to neither the user who runs dprun nor root: its
 // owner can change it at any time.
 func ours(path string, info fs.FileInfo) *failure.Error {
 	sys, ok := info.Sys().(*syscall.Stat_t)
@@ -127,7 +126,7 @@ func ours(path string, info fs.FileInfo) *failure.Error {
 		WithRemedy("install the plugin again as that user or as root")
 }
 
-// digestFile is the SHA-256 of a file, in hex.
+// digestFile returns the SHA-256 of a file, in hex.
 func digestFile(path string) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -144,7 +143,7 @@ func digestFile(path string) (string, error) {
 // Unfit lists the files of the plugin directory that are not started.
 func (h *Host) Unfit() []Unfit { return slices.Clone(h.unfit) }
 
-// refused is why the plugin of a name is not started, or nil.
+// refused returns the reason why the plugin with a name is not started, or nil.
 func (h *Host) refused(name string) *failure.Error {
 	for _, u := range h.unfit {
 		if u.Name == name {

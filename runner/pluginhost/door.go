@@ -11,9 +11,9 @@ import (
 	"github.com/dprun/dprun/sdk/client"
 )
 
-// door is what every message of a plugin passes on its way in: no text in it
-// holds a known secret after that. A field is a text unless it stands in
-// [identifiers], so that a new one is covered from the start.
+// door redacts every message of a plugin on its way in: afterwards no text in it holds
+// a known secret. Every field counts as text unless it is listed in [identifiers], so
+// that new fields are covered from the start.
 type door struct{ redact func(string) string }
 
 func (d door) unary(ctx context.Context, method string, req, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
@@ -45,11 +45,10 @@ func (s doorStream) RecvMsg(m any) error {
 	return err
 }
 
-// identifiers are the fields that are no texts for people: they are compared,
-// looked up or sent back, and a weak password that happens to be one of them
-// must not change it.
+// identifiers are fields that are not texts for people. They are compared, looked up or
+// sent back. A weak password that happens to equal one must not change it.
 var identifiers = map[protoreflect.FullName]bool{
-	"dprun.plugin.v1.DescribeReply.schema":   true, // asked for before any secret is known to the process
+	"dprun.plugin.v1.DescribeReply.schema":   true, // requested before the process knows any secret
 	"dprun.plugin.v1.StoreReport.sha256":     true,
 	"dprun.plugin.v1.Object.path":            true,
 	"dprun.plugin.v1.FetchReport.sha256":     true,
@@ -64,7 +63,7 @@ var identifiers = map[protoreflect.FullName]bool{
 	"dprun.plugin.v1.Artifact.sha256":        true,
 }
 
-// clean redacts every text of a message and of those within it.
+// clean redacts every text of a message and of the messages in it.
 func (d door) clean(m protoreflect.Message) {
 	m.Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
 		switch {

@@ -20,49 +20,51 @@ import (
 	"github.com/dprun/dprun/sdk/schema"
 )
 
-// Options are the parts of a host.
+// Options configures a host.
 type Options struct {
 	// Bundled are the plugins that this program serves itself; see [ServeBundled].
 	Bundled map[string]func() sdk.Plugin
-	// Dir holds third-party plugins, files named dprun-plugin-NAME. It is
-	// absolute; empty: there are none.
+	// Dir holds third-party plugins, files named dprun-plugin-NAME. It is an absolute
+	// path; empty: there are none.
 	Dir string
-	// Locked says, before an installed plugin is asked or started, why it may
-	// not be: that it is not the one that is locked. Nil: every plugin may.
+	// Locked returns the reason why an installed plugin may be neither asked nor
+	// started: it is not the locked one. Nil: every plugin is allowed.
 	Locked func(name, file string) *failure.Error
-	// WorkDir is an existing directory below which the plugins get their
-	// private directories; empty: the system's temporary directory.
+	// WorkDir is an existing directory in which the plugins get their private
+	// directories; empty: the system's temporary directory.
 	WorkDir string
-	// CacheDir keeps what third-party plugins describe; empty: nothing is kept.
+	// CacheDir keeps the descriptions of third-party plugins; empty: nothing is kept.
 	CacheDir string
-	// Log gets the lines of the plugins; nil: they are dropped.
+	// Log receives the lines that plugins write; nil: they are dropped.
 	Log *slog.Logger
 	// Redact is applied to every text that comes from a plugin; nil: none.
 	Redact func(string) string
-	// AnswerLimit bounds what a plugin does without contacting anybody: to say
-	// what it offers, to check a configuration, to take one. 0: a minute.
+	// AnswerLimit is the time limit for calls in which a plugin contacts nobody:
+	// describing what it offers, and checking or accepting a configuration. 0: a
+	// minute.
 	AnswerLimit time.Duration
-	// ExtraFiles are inherited by every plugin's process: locks that must
-	// stay taken until the last plugin is gone.
+	// ExtraFiles are inherited by every plugin's process. They are locks that must stay
+	// held until the last plugin is gone.
 	ExtraFiles []*os.File
 	// LookupEnv reads the environment; nil: os.LookupEnv.
 	LookupEnv func(string) (string, bool)
 }
 
-// Host runs plugins. It may be used concurrently.
+// Host runs plugins. It is safe for concurrent use.
 type Host struct {
 	options  Options
 	dir      *workDir
-	identity func() (client.Identity, error) // always the same one
+	identity func() (client.Identity, error) // always returns the same one
 
 	mu      sync.Mutex
-	plugins map[string]*plugin // every plugin that can be started, by name
+	plugins map[string]*plugin // all plugins that can be started, by name
 	unfit   []Unfit            // the other files of the plugin directory
 	closed  bool
 }
 
-// New finds the plugins there are. No process is started before one is needed,
-// and a file that cannot be used matters to nobody who does not need it: see [Host.Unfit].
+// New finds the available plugins. It starts no process; each is started when it is
+// needed. Files that cannot be used matter only to callers that need them: see
+// [Host.Unfit].
 func New(o Options) *Host {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -104,7 +106,7 @@ func (h *Host) Names() []string { return slices.Sorted(maps.Keys(h.plugins)) }
 type Info struct {
 	Name    string `json:"name"`
 	Bundled bool   `json:"bundled"`
-	File    string `json:"file,omitempty"`   // of an installed one
+	File    string `json:"file,omitempty"`   // of an installed plugin
 	Digest  string `json:"sha256,omitempty"` // of the file
 }
 
@@ -121,8 +123,8 @@ func (h *Host) Info(name string) (Info, error) {
 	return i, err
 }
 
-// Describe gives what a plugin offers: of a bundled one from this program, of
-// another one from the cache or its process.
+// Describe returns what a plugin offers. The answer comes from this program for a
+// bundled plugin, and from the cache or the plugin's process for another one.
 func (h *Host) Describe(ctx context.Context, name string) (schema.Plugin, error) {
 	p, err := h.plugin(name)
 	if err != nil {
@@ -131,15 +133,15 @@ func (h *Host) Describe(ctx context.Context, name string) (schema.Plugin, error)
 	return p.describe(ctx)
 }
 
-// Validate asks a plugin about a configuration, which may hold unknown but no
-// marked values: what the schema finds wrong, or else what the plugin's own
-// validator says. activity is used for [schema.KindActivity] only.
+// Validate checks a configuration, which may hold unknown but no marked values. It
+// returns what the schema finds wrong, or else what the plugin's own validator reports.
+// activity is used for [schema.KindActivity] only.
 func (h *Host) Validate(ctx context.Context, k schema.Kind, typ, activity string, config cty.Value) ([]schema.Diagnostic, error) {
 	p, err := h.offering(ctx, Ref{Kind: k, Type: typ})
 	if err != nil {
 		return nil, err
 	}
-	if p.bundled != nil { // the validator is pure, and a part of this program
+	if p.bundled != nil { // the validator is pure and part of this program
 		bundled := p.bundled()
 		return bundled.Validate(k, typ, activity, config)
 	}
@@ -152,8 +154,8 @@ func (h *Host) Validate(ctx context.Context, k schema.Kind, typ, activity string
 	})
 }
 
-// Source makes a configured source. The value has the type of its schema, is
-// wholly known and unmarked.
+// Source returns a configured source. config must have the type of the source's schema,
+// be wholly known and hold no marks.
 func (h *Host) Source(ctx context.Context, typ string, config cty.Value) (sdk.Source, error) {
 	i, err := held(ctx, h, Ref{schema.KindSource, typ}, config, (*client.Plugin).ConfigureSource)
 	if err != nil {
@@ -162,7 +164,7 @@ func (h *Host) Source(ctx context.Context, typ string, config cty.Value) (sdk.So
 	return &source{holder: i}, nil
 }
 
-// Destination makes a configured destination.
+// Destination returns a configured destination.
 func (h *Host) Destination(ctx context.Context, typ string, config cty.Value) (sdk.Destination, error) {
 	i, err := held(ctx, h, Ref{schema.KindDestination, typ}, config, (*client.Plugin).ConfigureDestination)
 	if err != nil {
@@ -171,7 +173,7 @@ func (h *Host) Destination(ctx context.Context, typ string, config cty.Value) (s
 	return &destination{i}, nil
 }
 
-// Hook makes a configured hook.
+// Hook returns a configured hook.
 func (h *Host) Hook(ctx context.Context, typ string, config cty.Value) (sdk.Hook, error) {
 	i, err := held(ctx, h, Ref{schema.KindHook, typ}, config, (*client.Plugin).ConfigureHook)
 	if err != nil {
@@ -183,9 +185,8 @@ func (h *Host) Hook(ctx context.Context, typ string, config cty.Value) (sdk.Hook
 // drainTime is how long Close waits for calls in flight.
 const drainTime = 20 * time.Second
 
-// Close ends every plugin: calls in flight may finish for a while, then the
-// processes are asked to end, then their groups are killed. Whoever started
-// the calls cancels them first.
+// Close ends every plugin. Calls in flight may finish for a while. Then the processes
+// are asked to end, and then their groups are killed. Callers cancel their calls first.
 func (h *Host) Close() error {
 	h.mu.Lock()
 	h.closed = true
@@ -203,7 +204,7 @@ func (h *Host) Close() error {
 	return dir.remove()
 }
 
-// processDir makes the private directory of one process.
+// processDir creates the private directory of one process.
 func (h *Host) processDir(name string) (string, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

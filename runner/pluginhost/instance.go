@@ -12,19 +12,20 @@ import (
 	"github.com/dprun/dprun/sdk/schema"
 )
 
-// holder keeps one configured instance of a plugin, and configures it again
-// when the plugin's process has been replaced.
+// holder keeps one configured instance of a plugin. It configures the instance again
+// after the plugin's process has been replaced.
 type holder[T sdk.Instance] struct {
 	p         *plugin
 	configure func(context.Context, *client.Plugin) (T, error)
 
-	gate   chan struct{} // held while the fields below are looked at
+	gate   chan struct{} // held while the fields below are in use
 	proc   *process
 	value  T
 	closed bool
 }
 
-// held makes an instance of a type, and finds out whether it can be configured.
+// held returns the holder of an instance, and fails if the instance cannot be
+// configured.
 func held[T sdk.Instance](ctx context.Context, h *Host, r Ref, config cty.Value, configure func(*client.Plugin, context.Context, string, cty.Value) (T, error)) (*holder[T], error) {
 	p, err := h.offering(ctx, r)
 	if err != nil {
@@ -34,7 +35,7 @@ func held[T sdk.Instance](ctx context.Context, h *Host, r Ref, config cty.Value,
 	return i, i.prepare(ctx)
 }
 
-// prepare configures the instance now, to find out whether it can be.
+// prepare configures the instance now, to see whether that works.
 func (h *holder[T]) prepare(ctx context.Context) error {
 	_, proc, err := h.get(ctx)
 	switch {
@@ -46,9 +47,9 @@ func (h *holder[T]) prepare(ctx context.Context) error {
 	return err
 }
 
-// get returns the instance for one call, and the process that serves it, whose
-// count of calls the caller ends. With an error the process, if there is one,
-// is where the instance could not be configured.
+// get returns the instance for one call, and the process that serves it. The caller
+// ends the process's count of that call. If get fails, proc is the process in which the
+// instance could not be configured, if there was one.
 func (h *holder[T]) get(ctx context.Context) (value T, proc *process, err error) {
 	var none T
 	select {
@@ -77,21 +78,21 @@ func (h *holder[T]) get(ctx context.Context) (value T, proc *process, err error)
 	return h.value, h.proc, nil
 }
 
-// configured makes an instance in a process.
+// configured configures an instance in a process.
 func (h *holder[T]) configured(ctx context.Context, proc *process) (T, error) {
 	return bounded(ctx, proc, h.p.host.options.AnswerLimit, "take its configuration", func(ctx context.Context) (T, error) {
 		return h.configure(ctx, proc.plugin)
 	})
 }
 
-// bounded does a call for which a plugin contacts nobody, so that it answers at
-// once or hangs.
+// bounded makes a call in which a plugin contacts nobody, so that it either answers
+// soon or hangs.
 func bounded[R any](ctx context.Context, proc *process, limit time.Duration, what string, f func(context.Context) (R, error)) (R, error) {
 	bound, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	r, err := f(bound)
-	// The plugin's end of the call may notice first that the time is over. It
-	// asks nobody, so nothing else can be late.
+	// The plugin's end of the call may notice the timeout first. The plugin contacts
+	// nobody, so nothing else can be late.
 	if err != nil && ctx.Err() == nil && (bound.Err() != nil || failure.From(err).Kind == failure.Timeout) {
 		return r, failure.New(failure.Timeout, "", "the plugin %s was asked to %s and gave no answer within %s", proc.title(), what, limit).
 			WithRemedy("it hangs: look at its log (--log-level debug), and report it to whoever wrote it; until it is mended leave out what uses it")
@@ -99,8 +100,8 @@ func bounded[R any](ctx context.Context, proc *process, limit time.Duration, wha
 	return r, err
 }
 
-// Plugin names the plugin with its version and, if it is installed, its digest,
-// for messages about what it did.
+// Plugin names the plugin with its version and, if it is installed, its digest, for
+// messages about what it did.
 func (h *holder[T]) Plugin() string {
 	h.gate <- struct{}{}
 	defer func() { <-h.gate }()
@@ -118,7 +119,7 @@ func (h *holder[T]) Offers(a schema.Ability) bool {
 	return ok && far.Offers(a)
 }
 
-// able runs f on an instance that has an ability.
+// able calls f with an instance that has an ability.
 func able[A, R any, T sdk.Instance](ctx context.Context, h *holder[T], repeatable again, f func(A) (R, error)) (R, error) {
 	return call(ctx, h, repeatable, func(v T) (R, error) {
 		a, ok := sdk.As[A](v)
@@ -150,7 +151,7 @@ func (h *hook) Run(ctx context.Context, r sdk.RunRequest, output func(sdk.Output
 
 type destination struct{ *holder[sdk.Destination] }
 
-// One that is left out here is an ability that no plugin seems to have.
+// An ability that is missing here looks like one that no plugin has.
 var _ interface {
 	sdk.Reader
 	sdk.Lister

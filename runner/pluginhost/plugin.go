@@ -10,21 +10,21 @@ import (
 	"github.com/dprun/dprun/sdk/schema"
 )
 
-// A plugin whose process ended maxRestarts times in a row without having served
-// a call is started again only once in a restartPause. A process that served
-// begins the count anew. A call that pays what is owed to a device is not bound
-// by it: whoever owes bounds how often it is tried.
+// After maxRestarts processes in a row have ended without serving a call, a plugin is
+// started only once in each restartPause. A process that serves a call resets the
+// count. The limit does not apply to calls that undo something on a device: their
+// callers limit how often they try.
 const (
 	maxRestarts  = 3
 	restartPause = time.Minute
 )
 
-// plugin is one plugin of a host, and its process once it is needed.
+// plugin is one plugin of a host, with its process once that is needed.
 type plugin struct {
 	host    *Host
 	name    string
-	bundled func() sdk.Plugin // always the same one; nil for an installed one
-	file    string            // of an installed one
+	bundled func() sdk.Plugin // nil for an installed plugin; always returns the same value
+	file    string            // of an installed plugin
 
 	digestMu sync.Mutex
 	digest   string
@@ -32,9 +32,9 @@ type plugin struct {
 	schemaMu sync.Mutex
 	schema   *schema.Plugin
 
-	gate     chan struct{} // held while proc is looked at or started
+	gate     chan struct{} // held while proc is examined or started
 	proc     *process
-	vain     int // processes in a row that ended, or could not be started, without having served
+	vain     int // consecutive processes that ended, or could not be started, without serving a call
 	lastTime time.Time
 	closed   bool
 
@@ -46,7 +46,8 @@ func newPlugin(h *Host, name string) *plugin {
 	return &plugin{host: h, name: name, gate: make(chan struct{}, 1), aloneGate: make(chan struct{}, aloneAtOnce)}
 }
 
-// digestOnce is the digest of an installed plugin's file as it was when it was first asked for.
+// digestOnce returns the digest of an installed plugin's file at the time of the first
+// request.
 func (p *plugin) digestOnce() (string, error) {
 	if locked := p.host.options.Locked; locked != nil {
 		if why := locked(p.name, p.file); why != nil {
@@ -78,7 +79,7 @@ func (p *plugin) enter(ctx context.Context) error {
 
 func (p *plugin) leave() { <-p.gate }
 
-// acquire returns the plugin's process, started if need be.
+// acquire returns the plugin's process, and starts it if necessary.
 func (p *plugin) acquire(ctx context.Context) (*process, error) {
 	s, err := p.describe(ctx)
 	if err != nil {
@@ -108,7 +109,7 @@ func (p *plugin) acquire(ctx context.Context) (*process, error) {
 	p.lastTime = time.Now()
 	proc, err := p.start(ctx, s.Version, s.Env)
 	if err != nil {
-		if ctx.Err() == nil { // not given up by the caller
+		if ctx.Err() == nil { // the caller has not given up
 			p.vain++
 		}
 		return nil, err
@@ -123,7 +124,7 @@ func (p *plugin) stoppedFailure() *failure.Error {
 
 func (p *plugin) close() {
 	alone := p.alone.close()
-	p.gate <- struct{}{} // a start is bounded, so this is
+	p.gate <- struct{}{} // a start has a time limit, so this ends
 	defer p.leave()
 	p.closed = true
 	if p.proc != nil {

@@ -27,8 +27,8 @@ import (
 
 const (
 	startLimit = 30 * time.Second
-	// exitWait is how long a failure waits for the process to be gone, so
-	// that it can say how it ended.
+	// exitWait is how long a failure waits for the process to end, so that it can say
+	// how the process ended.
 	exitWait = time.Second
 )
 
@@ -40,12 +40,12 @@ type process struct {
 	dir     string
 	redact  func(string) string
 	run     *runner
-	orphan  *os.File // the end that we hold
+	orphan  *os.File // our end of the pipe
 	client  *goplugin.Client
 	plugin  *client.Plugin
 
 	calls   inflight
-	served  atomic.Bool // a call has brought a result
+	served  atomic.Bool // a call returned a result
 	stopped sync.Once
 }
 
@@ -107,9 +107,8 @@ func (p *plugin) start(ctx context.Context, version string, env []string) (_ *pr
 		SyncStderr:       proc.run.relay.writer(),
 		UnixSocketConfig: &goplugin.UnixSocketConfig{TempDir: filepath.Dir(dir)},
 		GRPCDialOptions:  append(client.DialOptions(), grpc.WithChainUnaryInterceptor(d.unary), grpc.WithChainStreamInterceptor(d.stream)),
-		// A runner of our own, because go-plugin's gives its stdin away,
-		// verifies no file that a runner starts, and stops on a log line
-		// that is not as it expects.
+		// go-plugin's runner gives its stdin to the plugin, verifies no file that a
+		// runner starts, and stops at a log line that it does not expect.
 		RunnerFunc: func(_ hclog.Logger, spec *exec.Cmd, _ string) (gorunner.Runner, error) {
 			cmd.Env = append(cmd.Env, spec.Env...)
 			return proc.run, nil
@@ -128,7 +127,7 @@ func (p *plugin) start(ctx context.Context, version string, env []string) (_ *pr
 	if ctx.Err() != nil {
 		return nil, failure.From(fmt.Errorf("start the plugin %s: %w", p.name, ctx.Err()))
 	}
-	if strings.Contains(err.Error(), "incompatible API version") { // go-plugin has no error of its own for it
+	if strings.Contains(err.Error(), "incompatible API version") { // go-plugin has no error value for it
 		return nil, failure.New(failure.Precondition, failure.Protocol, "start the plugin %s: it speaks other versions of the plugin protocol than this dprun, which speaks %d", proc.title(), sdk.ProtocolVersion).
 			WithRemedy("get a build of the plugin for this dprun, or use the dprun that it is for")
 	}
@@ -138,14 +137,14 @@ func (p *plugin) start(ctx context.Context, version string, env []string) (_ *pr
 
 const remedyStart = "run it by hand with the argument describe to see whether it works on this machine, and tell whoever wrote it; plans that do not use it run meanwhile"
 
-// unstarted says why a plugin does not serve. go-plugin has no errors of its own
-// for it.
+// unstarted says why a plugin does not serve. It compares texts, because go-plugin has
+// no error values for the reasons.
 func unstarted(err error) string {
 	line, _, _ := strings.Cut(err.Error(), "\n")
 	switch strings.TrimSpace(line) {
 	case "timeout while waiting for plugin to start":
 		return fmt.Sprintf("it did not say within %s where it serves", startLimit)
-	case "Unrecognized remote plugin message:": // which is empty
+	case "Unrecognized remote plugin message:": // the message that follows is empty
 		return "it ended before it said where it serves"
 	}
 	return line
@@ -189,8 +188,8 @@ func (p *process) title() string {
 	return s
 }
 
-// epitaph says how the process ended and what it last wrote, after waiting
-// for its end for a while.
+// epitaph says how the process ended and what it last wrote. It first waits for the
+// end, at most as long as wait.
 func (p *process) epitaph(wait time.Duration) string {
 	s := ""
 	select {
@@ -204,21 +203,21 @@ func (p *process) epitaph(wait time.Duration) string {
 	return s
 }
 
-// refine tells what is known about a plugin that went away, and keeps secrets
-// out of every text.
+// refine adds to a failure what is known about a plugin that went away, and redacts all
+// its texts.
 func (p *process) refine(f *failure.Error) *failure.Error {
 	out := &failure.Error{Kind: f.Kind, Reason: f.Reason, Message: p.redact(f.Message), Remedy: p.redact(f.Remedy)}
 	switch {
 	case f.Kind == failure.Unavailable && f.Reason == failure.Crashed:
 		out.Message = fmt.Sprintf("plugin %s: %s%s", p.title(), out.Message, p.epitaph(exitWait))
-		_ = p.run.Kill(context.Background()) // it does not serve any more: the next call gets a new one
+		_ = p.run.Kill(context.Background()) // it no longer serves; the next call gets a new process
 	case f.Reason == failure.Protocol:
 		out.Message = fmt.Sprintf("plugin %s: %s", p.title(), out.Message)
 	}
 	return out
 }
 
-// drain waits for the calls in flight. None begins any more.
+// drain waits for the calls in flight and allows no new ones.
 func (p *process) drain(limit time.Duration) {
 	select {
 	case <-p.calls.close():
@@ -227,7 +226,7 @@ func (p *process) drain(limit time.Duration) {
 	}
 }
 
-// stop ends the process: asked first, then by force, with its whole group.
+// stop asks the process to end, and then kills it with its whole group.
 func (p *process) stop() {
 	p.stopped.Do(func() {
 		if p.client != nil {
@@ -243,9 +242,9 @@ func (p *process) stop() {
 	})
 }
 
-// passed are the variables that every plugin gets: what programs need, what sets
-// up Go's runtime, and what decides about trust and cryptography, which is done in
-// the plugins.
+// passed are the environment variables that every plugin gets: those that programs
+// need, those that configure Go's runtime, and those that decide about trust and
+// cryptography, which happen in the plugins.
 func passed() []string {
 	return []string{"SSL_CERT_FILE", "SSL_CERT_DIR", "GODEBUG", "GORACE", "PATH", "HOME", "LANG", "TZ", "TMPDIR", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"}
 }

@@ -15,11 +15,12 @@ import (
 )
 
 const (
-	// maxLine bounds one line of a plugin; longer ones are logged in pieces.
+	// maxLine is the longest line of a plugin, in bytes; longer ones are logged in
+	// pieces.
 	maxLine = 64 << 10
-	// maxSecond bounds what of a plugin's lines is logged in a second, in bytes.
+	// maxSecond is how much of a plugin's lines is logged in a second, in bytes.
 	maxSecond = 1 << 20
-	// maxTail is how much of the last lines is kept for an epitaph.
+	// maxTail is how much of the last lines is kept for an epitaph, in bytes.
 	maxTail = 4 << 10
 )
 
@@ -34,7 +35,7 @@ type relay struct {
 	size    int
 	inPanic bool
 
-	second  time.Time // since when written is counted
+	second  time.Time // the start of the second that written covers
 	written int
 	flooded bool
 }
@@ -55,8 +56,8 @@ func (r *relay) read(f io.Reader) {
 	}
 }
 
-// line relays one line: a JSON object of our SDK's or hclog's form as what it
-// says, anything else as it is.
+// line relays one line. It takes apart a JSON object in the form of our SDK or of
+// hclog, and relays any other line unchanged.
 func (r *relay) line(line string) {
 	if line == "" {
 		return
@@ -85,7 +86,7 @@ func (r *relay) line(line string) {
 	r.log.LogAttrs(context.Background(), level, message, attrs...)
 }
 
-// room reports whether so much more may be logged now.
+// room reports whether n more bytes may be logged now.
 func (r *relay) room(n int) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -157,14 +158,14 @@ func (r *relay) keep(line string) {
 	}
 }
 
-// tail is the end of what the plugin wrote.
+// tail returns the end of what the plugin wrote.
 func (r *relay) tail() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.redact(strings.Join(r.last, "\n"))
 }
 
-// writer relays what is written to it, line by line.
+// writer returns a writer that relays what is written to it, line by line.
 func (r *relay) writer() io.Writer { return &lineWriter{relay: r} }
 
 type lineWriter struct {
@@ -190,7 +191,7 @@ func (w *lineWriter) Write(b []byte) (int, error) {
 	}
 }
 
-// logLevel is the lowest level that a logger takes, by its name.
+// logLevel returns the name of the lowest level that a logger accepts.
 func logLevel(ctx context.Context, log *slog.Logger) string {
 	for _, l := range []slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn} {
 		if log.Enabled(ctx, l) {

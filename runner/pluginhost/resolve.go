@@ -22,8 +22,8 @@ type Ref struct {
 // UnknownTypeError says that no plugin offers a type.
 type UnknownTypeError struct {
 	Ref
-	Known      []string // the types of that kind that there are
-	Suggestion string   // the one that was probably meant, or empty
+	Known      []string // the existing types of that kind
+	Suggestion string   // the type that was probably meant, or empty
 }
 
 // Error names the known types.
@@ -39,10 +39,10 @@ func (e *UnknownTypeError) Error() string {
 	return b.String()
 }
 
-// Schemas describes every plugin that the types need, each once, in the order
-// of the first type that needs it. What cannot be had is joined into the
-// error: *UnknownTypeError or *failure.Error each; the others are returned
-// all the same.
+// Schemas describes every plugin that the types need. It describes each plugin once, in
+// the order of the first type that needs it. The error joins a *UnknownTypeError or
+// *failure.Error for each description that could not be had; the other descriptions are
+// returned all the same.
 func (h *Host) Schemas(ctx context.Context, refs ...Ref) ([]schema.Plugin, error) {
 	var out []schema.Plugin
 	var errs []error
@@ -52,7 +52,7 @@ func (h *Host) Schemas(ctx context.Context, refs ...Ref) ([]schema.Plugin, error
 		if unknown := new(UnknownTypeError); errors.As(err, &unknown) {
 			err = h.explained(ctx, unknown)
 		} else if err == nil && h.refused(p.name) != nil {
-			err = h.refused(p.name) // two plugins of one name: nobody knows which one the plan means
+			err = h.refused(p.name) // two plugins have this name, so nobody knows which one the plan means
 		}
 		if err != nil {
 			errs = append(errs, err)
@@ -84,9 +84,9 @@ func (h *Host) plugin(name string) (*plugin, error) {
 	return p, nil
 }
 
-// offering finds the plugin that offers a type. A type is the plugin's name,
-// or begins with it and an underscore: so the name alone says whom to ask, and
-// no other plugin is started.
+// offering returns the plugin that offers a type. A type is the plugin's name, or
+// begins with the name and an underscore. So the name alone says which plugin to ask,
+// and no other plugin is started.
 func (h *Host) offering(ctx context.Context, r Ref) (*plugin, error) {
 	kind := r.Kind
 	if kind == schema.KindActivity {
@@ -113,8 +113,8 @@ func (h *Host) offering(ctx context.Context, r Ref) (*plugin, error) {
 	}
 }
 
-// explained adds to an unknown type what there is instead. Where the directory
-// of plugins cannot be used, that is the cause.
+// explained adds to the error about an unknown type what exists instead. If the
+// directory of plugins cannot be used, that is the cause.
 func (h *Host) explained(ctx context.Context, e *UnknownTypeError) error {
 	if why := h.refused(""); why != nil {
 		return why
@@ -125,7 +125,7 @@ func (h *Host) explained(ctx context.Context, e *UnknownTypeError) error {
 		}
 	}
 	slices.Sort(e.Known)
-	best := 3 // more edits than this are another word
+	best := 3 // with more edits it is another word
 	for _, k := range e.Known {
 		if d := levenshtein.Distance(e.Type, k, nil); d < best {
 			best, e.Suggestion = d, k

@@ -18,13 +18,13 @@ import (
 	"github.com/dprun/dprun/sdk/client"
 )
 
-// pipeGrace is how long the pipes of a process that has ended are still read:
-// a child of it may hold them open.
+// pipeGrace is how long the pipes of an ended process are still read: one of its
+// children may hold them open.
 const pipeGrace = 250 * time.Millisecond
 
-// runner runs a plugin's process for go-plugin: stdin from /dev/null, a group
-// of its own that ends with it, standard output searched for the handshake,
-// everything else it writes given to the relay.
+// runner runs a plugin's process for go-plugin. The process reads stdin from /dev/null
+// and has a group of its own that ends with it. The runner searches standard output for
+// the handshake and gives everything else to the relay.
 type runner struct {
 	cmd    *exec.Cmd
 	relay  *relay
@@ -74,7 +74,7 @@ func (r *runner) Start(context.Context) (err error) {
 		return err
 	}
 	defer func() { _ = errW.Close() }()
-	r.cmd.Stdout, r.cmd.Stderr = outW, errW // files: Wait does not wait for their readers
+	r.cmd.Stdout, r.cmd.Stderr = outW, errW // as these are files, Wait does not wait for their readers
 	if err := r.cmd.Start(); err != nil {
 		_ = outR.Close()
 		_ = errR.Close()
@@ -88,7 +88,7 @@ func (r *runner) Start(context.Context) (err error) {
 	go func() {
 		err := r.cmd.Wait()
 		_ = syscall.Kill(-pid, syscall.SIGKILL) // what it left behind in its group
-		client.EndOffspring(r.cmd.Dir)          // and outside of it
+		client.EndOffspring(r.cmd.Dir)          // and outside of its group
 		quiet := make(chan struct{})
 		go func() {
 			defer close(quiet)
@@ -116,8 +116,8 @@ func (r *runner) end(err error) {
 
 var handshakeLine = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9]+\|[0-9]+\|(unix|tcp)\|`) })
 
-// readStdout passes the handshake line on; everything else that a plugin
-// prints is noise.
+// readStdout passes the handshake line on; everything else that a plugin prints is
+// noise.
 func (r *runner) readStdout(f *os.File) {
 	lines := bufio.NewReaderSize(f, maxLine)
 	seen := false
@@ -142,7 +142,7 @@ func (r *runner) Wait(context.Context) error {
 	return r.err
 }
 
-// Kill kills the process and its group.
+// Kill kills the process with its group.
 func (r *runner) Kill(context.Context) error {
 	r.mu.Lock()
 	r.killed = true
@@ -153,7 +153,7 @@ func (r *runner) Kill(context.Context) error {
 	}
 	select {
 	case <-r.done:
-		return nil // the group is gone, its number may be another's
+		return nil // the group is gone, and its number may belong to another one
 	default:
 	}
 	err := syscall.Kill(-pid, syscall.SIGKILL)
@@ -167,7 +167,7 @@ func (r *runner) Kill(context.Context) error {
 	return err
 }
 
-// state says how the process ended; call it when done is closed.
+// state says how the process ended. Call it only after done is closed.
 func (r *runner) state() string {
 	if exit, ok := errors.AsType[*exec.ExitError](r.err); ok {
 		return exit.String()
@@ -178,16 +178,16 @@ func (r *runner) state() string {
 	return "exit status 0"
 }
 
-// Stdout gives the handshake line.
+// Stdout returns the handshake line.
 func (r *runner) Stdout() io.ReadCloser { return r.handshakeR }
 
-// Stderr gives nothing: the relay reads it.
+// Stderr returns nothing: the relay reads it.
 func (r *runner) Stderr() io.ReadCloser { return io.NopCloser(strings.NewReader("")) }
 
-// Name is the path of the executable.
+// Name returns the path of the executable.
 func (r *runner) Name() string { return r.cmd.Path }
 
-// ID is the process's number.
+// ID returns the number of the process.
 func (r *runner) ID() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -197,7 +197,7 @@ func (r *runner) ID() string {
 	return strconv.Itoa(r.pid)
 }
 
-// Diagnose adds nothing; the epitaph says more.
+// Diagnose adds nothing, because the epitaph says more.
 func (r *runner) Diagnose(context.Context) string { return "" }
 
 // PluginToHost accepts unix sockets only.

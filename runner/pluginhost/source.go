@@ -13,9 +13,9 @@ import (
 	"github.com/dprun/dprun/sdk/failure"
 )
 
-// source is a configured source. It knows what is owed to its device: an
-// unquiesce, then that the target is seen back in service and healthy, and the
-// removal of files. For these a process is started although the plugin went away often.
+// source is a configured source. It knows which calls must be made to undo something on
+// its device: unquiescing, seeing the target back in service and healthy, and removing
+// files. For these calls it starts a process even if the plugin went away often.
 type source struct {
 	*holder[sdk.Source]
 
@@ -25,21 +25,21 @@ type source struct {
 
 type owedKey struct{}
 
-// owed marks the context of a call that pays something owed.
+// owed marks the context of a call that undoes something.
 func owed(ctx context.Context) context.Context { return context.WithValue(ctx, owedKey{}, true) }
 
 func isOwed(ctx context.Context) bool { return ctx.Value(owedKey{}) != nil }
 
-// wayBack is where the way back of a target stands.
+// wayBack is how far a target has come on its way back into service.
 type wayBack int
 
 const (
-	wayNone     wayBack = iota // nothing was asked for since the last quiesce
-	wayBegun                   // an unquiesce was asked for
-	wayReturned                // and the target was seen in service since
+	wayNone     wayBack = iota // no unquiesce since the last quiesce
+	wayBegun                   // an unquiesce was requested
+	wayReturned                // and the target was seen in service since then
 )
 
-// goes notes where the way back of a target stands.
+// goes records how far a target has come on its way back.
 func (s *source) goes(t sdk.Target, w wayBack) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -79,7 +79,8 @@ func (s *source) QuiesceState(ctx context.Context, t sdk.Target) (*sdk.QuiesceRe
 	if back {
 		ctx = owed(ctx)
 	}
-	// Who owes asks again by itself, for as long as it takes, and is never told to stop.
+	// A caller who brings a target back retries by itself, for as long as it takes, and
+	// is never told to stop.
 	r, err := call(ctx, s.holder, func() bool { return !back }, func(v sdk.Source) (*sdk.QuiesceReport, error) { return v.QuiesceState(ctx, t) })
 	if back && err == nil && r.State == sdk.StateNormal {
 		s.goes(t, wayReturned)
@@ -87,9 +88,9 @@ func (s *source) QuiesceState(ctx context.Context, t sdk.Target) (*sdk.QuiesceRe
 	return r, err
 }
 
-// Capture may be repeated while the device is still needed for it: not when it
-// was told that the device is done and may come back, and not when it leaves
-// something on the device that is there once.
+// Capture may be repeated while the capture still needs the device. That is over when
+// the caller was told that the device is done and may come back, and when the capture
+// leaves something on the device that can exist only once.
 func (s *source) Capture(ctx context.Context, r sdk.CaptureRequest, emit func(sdk.CaptureProgress)) (*sdk.Capture, error) {
 	var told atomic.Bool
 	told.Store(r.Variant == sdk.VariantSecureBackup)
@@ -110,7 +111,7 @@ func (s *source) Capture(ctx context.Context, r sdk.CaptureRequest, emit func(sd
 	})
 }
 
-// empty removes what a call that was broken off has left in its directory.
+// empty removes what an interrupted call has left in its directory.
 func empty(dir string) error {
 	entries, err := os.ReadDir(dir)
 	for _, e := range entries {
@@ -124,8 +125,8 @@ func (s *source) Discard(ctx context.Context, token string) error {
 	return do(ctx, s.holder, never, func(v sdk.Source) error { return v.Discard(ctx, token) })
 }
 
-// Health is owed after an unquiesce: the target counts as back only when its
-// objects were seen up.
+// Health must be seen after an unquiesce: the target counts as back only when its
+// objects are up.
 func (s *source) Health(ctx context.Context, r sdk.HealthRequest) (*sdk.HealthReport, error) {
 	if s.stands(r.Target) != wayNone {
 		ctx = owed(ctx)
@@ -143,28 +144,28 @@ func (s *source) Rehearse(ctx context.Context, r sdk.RehearseRequest) (*sdk.Rehe
 	return able(ctx, s.holder, always, func(v sdk.Rehearser) (*sdk.RehearseReport, error) { return v.Rehearse(ctx, r) })
 }
 
-// Import is sent once: who does not know what came of it looks with Resembles.
+// Import is sent once. A caller that does not know its outcome uses Resembles.
 func (s *source) Import(ctx context.Context, r sdk.ImportRequest) (*sdk.ImportReport, error) {
 	return able(ctx, s.holder, never, func(v sdk.Restorer) (*sdk.ImportReport, error) { return v.Import(ctx, r) })
 }
 
-// Resembles finds out what became of a target. A target may be waiting for it.
+// Resembles compares a target with archives. A recovery may depend on it.
 func (s *source) Resembles(ctx context.Context, r sdk.ResembleRequest) (*sdk.ResembleReport, error) {
 	ctx = owed(ctx)
 	return able(ctx, s.holder, always, func(v sdk.Restorer) (*sdk.ResembleReport, error) { return v.Resembles(ctx, r) })
 }
 
-// Save makes what runs what is saved.
+// Save saves the running configuration.
 func (s *source) Save(ctx context.Context, t sdk.Target) error {
 	return s.restorer(ctx, func(v sdk.Restorer) error { return v.Save(ctx, t) })
 }
 
-// Create makes a domain.
+// Create creates a domain.
 func (s *source) Create(ctx context.Context, t sdk.Target) error {
 	return s.restorer(ctx, func(v sdk.Restorer) error { return v.Create(ctx, t) })
 }
 
-// Drop removes a domain that Create made: it is owed.
+// Drop removes a domain that Create made. That must be done, so it counts as undoing.
 func (s *source) Drop(ctx context.Context, t sdk.Target) error {
 	ctx = owed(ctx)
 	return s.restorer(ctx, func(v sdk.Restorer) error { return v.Drop(ctx, t) })
@@ -175,7 +176,7 @@ func (s *source) restorer(ctx context.Context, f func(sdk.Restorer) error) error
 	return err
 }
 
-// One that is left out here is an ability that no plugin seems to have.
+// An ability that is missing here looks like one that no plugin has.
 var _ interface {
 	sdk.Healther
 	sdk.Preflighter

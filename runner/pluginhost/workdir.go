@@ -11,21 +11,21 @@ import (
 )
 
 const (
-	// hostPrefix begins the names of the hosts' directories.
+	// hostPrefix is the beginning of the names of the hosts' directories.
 	hostPrefix = "host-"
-	// maxDir is the longest path that leaves room for what comes below it
-	// within the 104 bytes of a unix socket's address:
+	// maxDir is the longest path of the directory that leaves room for the rest of a
+	// unix socket's address, which has at most 104 bytes:
 	// host-1234567890/plugin-dir1234567890/plugin1234567890.
 	maxDir = 48
 )
 
-// workDir is the directory of one host: private, locked while the host lives.
+// workDir is the directory of one host: private, and locked while the host lives.
 type workDir struct {
 	path string
 	lock *os.File
 }
 
-// newWorkDir makes a host's directory and sweeps those of hosts that are gone.
+// newWorkDir creates a host's directory and removes those of hosts that are gone.
 func newWorkDir(base string) (*workDir, error) {
 	var errs []error
 	for _, dir := range workBases(base) {
@@ -44,9 +44,9 @@ func newWorkDir(base string) (*workDir, error) {
 	return nil, fmt.Errorf("make a directory for plugins: %w", errors.Join(errs...))
 }
 
-// workBases are where a host's directory may be, the first that has room:
-// base, unless that is too long for a socket's address, then what the system
-// has for temporary files.
+// workBases returns the possible parents of a host's directory; the first one with room
+// is used. The first is base, unless it is too long for a socket's address. Then follow
+// the system's directories for temporary files.
 func workBases(base string) []string {
 	var out []string
 	if base != "" && len(base) <= maxDir {
@@ -61,7 +61,7 @@ func workBases(base string) []string {
 	return out
 }
 
-// private makes a directory in which only this user may do anything.
+// private creates a directory that only this user can access.
 func private(dir string) error {
 	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
 		return err
@@ -76,10 +76,10 @@ func private(dir string) error {
 	return nil
 }
 
-// newWorkDirIn makes a host's directory in which there is room for its sockets.
+// newWorkDirIn creates a host's directory with room for its sockets.
 func newWorkDirIn(base string) (*workDir, error) {
 	sweep(base)
-	for range 100 { // a sweep may take a directory for one that was left, until it is locked
+	for range 100 { // until it is locked, a sweep may take the directory for an abandoned one
 		path, err := os.MkdirTemp(base, hostPrefix)
 		if err != nil {
 			return nil, err
@@ -107,15 +107,15 @@ func newWorkDirIn(base string) (*workDir, error) {
 	return nil, fmt.Errorf("every one in %s was removed by somebody else", base)
 }
 
-// Sweep removes what the plugins of hosts that are gone have left: after a
-// `kill -9` the secrets of a script are among it. base is [Options.WorkDir].
+// Sweep removes what the plugins of dead hosts have left, which can include the secrets
+// of a script after a kill -9. base is [Options.WorkDir].
 func Sweep(base string) {
 	for _, dir := range workBases(base) {
 		sweep(dir)
 	}
 }
 
-// lockDir locks a host's directory itself; the lock ends with the process.
+// lockDir locks a host's directory itself. The lock ends with the process.
 func lockDir(path string) (*os.File, error) {
 	f, err := os.Open(path)
 	if err != nil {

@@ -134,6 +134,7 @@ func roots(path string) (*x509.CertPool, error) {
 	return pool, nil
 }
 
+// Server returns the address of the server, for messages.
 func (c *Client) Server() string { return c.server.String() }
 
 // request is a call to the server.

@@ -111,6 +111,7 @@ func (a *Audit) leave() {
 	a.path, a.file, a.lost = "", nil, nil
 }
 
+// Close closes the file.
 func (a *Audit) Close() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
