@@ -28,15 +28,15 @@ type CompiledPlan struct {
 	devices      map[string]*plan.Device
 	destinations map[string]*plan.Destination
 	scripts      map[string]*plan.Script
-	types        map[string]string // activity's type, by name
+	types        map[string]string // the types of activities, by name
 	restoring    bool
 
-	peers *Secrets            // of the next
+	peers *Secrets            // of the devices in other
 	other map[string]Endpoint // members of groups that the run does not back up, by name
 }
 
-// NewCompiledPlan gives the executor one plan of a file. secrets are what was
-// read for it; nil: nothing.
+// NewCompiledPlan returns the executor's view of one plan in a file. secrets are those
+// that were read for the plan; nil: none.
 func NewCompiledPlan(cfg *plan.Config, p *plan.Plan, secrets *secret.Store, r *redact.Redactor) *CompiledPlan {
 	x := &CompiledPlan{cfg: cfg, plan: p, redact: r, secrets: secrets, devices: map[string]*plan.Device{}, destinations: map[string]*plan.Destination{},
 		scripts: map[string]*plan.Script{}, types: map[string]string{}}
@@ -55,8 +55,8 @@ func NewCompiledPlan(cfg *plan.Config, p *plan.Plan, secrets *secret.Store, r *r
 	return x
 }
 
-// reveal hands out a configuration in plain; what was secret in it is known
-// to the redactor from here on.
+// reveal returns a configuration in plain text, and makes the secrets in it known to
+// the redactor.
 func (x *CompiledPlan) reveal(v cty.Value) cty.Value { return reveal(v, x.redact) }
 
 func reveal(v cty.Value, r *redact.Redactor) cty.Value {
@@ -76,7 +76,7 @@ func reveal(v cty.Value, r *redact.Redactor) cty.Value {
 	return plain
 }
 
-// Doubts say what is odd about the secrets of a device or a destination.
+// Doubts describes what is odd about the secrets of a device or a destination.
 func (x *CompiledPlan) Doubts(device, destination string) []string {
 	if d := x.devices[device]; d != nil {
 		return doubts(x.config(d), x.secrets)
@@ -98,12 +98,12 @@ func doubts(config cty.Value, secrets *secret.Store) []string {
 	return all
 }
 
-// Know adds devices that the run does not back up, and how their secrets are read.
+// Know adds devices that the run does not back up. secrets reads their secrets.
 func (x *CompiledPlan) Know(other map[string]Endpoint, secrets *Secrets) {
 	x.other, x.peers = other, secrets
 }
 
-// Device is how a device is reached; see [execute.Plan].
+// Device returns how to reach a device; see [execute.Plan].
 func (x *CompiledPlan) Device(_ context.Context, name string) (execute.Endpoint, error) {
 	if e, ok := x.other[name]; ok {
 		return e.Open(x.peers)
@@ -115,8 +115,8 @@ func (x *CompiledPlan) Device(_ context.Context, name string) (execute.Endpoint,
 	return execute.Endpoint{Type: d.Type, Config: x.reveal(x.config(d))}, nil
 }
 
-// ForRestores is the plan with the devices as they are logged in to for
-// restores and drills: as their restore blocks say, where they have one.
+// ForRestores returns the plan with the accounts for restores and drills: those of the
+// devices' restore blocks, where they have one.
 func (x *CompiledPlan) ForRestores() *CompiledPlan {
 	restoring := *x
 	restoring.restoring = true
@@ -130,7 +130,7 @@ func (x *CompiledPlan) config(d *plan.Device) cty.Value {
 	return d.Config
 }
 
-// Destination is how a destination is reached, and how its copies are verified.
+// Destination returns how to reach a destination and how to verify its copies.
 func (x *CompiledPlan) Destination(_ context.Context, name string) (execute.Endpoint, sdk.Verify, error) {
 	d := x.destinations[name]
 	if d == nil {
@@ -139,7 +139,8 @@ func (x *CompiledPlan) Destination(_ context.Context, name string) (execute.Endp
 	return execute.Endpoint{Type: d.Type, Config: x.reveal(d.Config)}, sdk.Verify(d.Verify), nil
 }
 
-// Script is a script as evaluated for a run or a task, and whether it takes the arguments of DPOD.
+// Script returns a script as evaluated for a run or a task, and whether it takes the
+// arguments of DPOD.
 func (x *CompiledPlan) Script(_ context.Context, address string, at execute.Scope) (execute.Endpoint, bool, error) {
 	e, dpod, err := x.script(address, at)
 	if err != nil {
@@ -149,7 +150,7 @@ func (x *CompiledPlan) Script(_ context.Context, address string, at execute.Scop
 	return e, dpod, nil
 }
 
-// script evaluates a script's configuration, secrets still marked.
+// script evaluates a script's configuration. Its secrets stay marked.
 func (x *CompiledPlan) script(address string, at execute.Scope) (execute.Endpoint, bool, error) {
 	s := x.scripts[address]
 	if s == nil {
@@ -162,7 +163,7 @@ func (x *CompiledPlan) script(address string, at execute.Scope) (execute.Endpoin
 	return execute.Endpoint{Type: s.Type, Config: v}, s.Arguments == "dpod", nil
 }
 
-// ActivityConfig is the configuration of an activity as evaluated for a task.
+// ActivityConfig returns the configuration of an activity as evaluated for a task.
 func (x *CompiledPlan) ActivityConfig(_ context.Context, at execute.Scope) (cty.Value, error) {
 	a := x.plan.Activity(at.Activity)
 	if a == nil {
@@ -175,7 +176,7 @@ func (x *CompiledPlan) ActivityConfig(_ context.Context, at execute.Scope) (cty.
 	return x.reveal(v), nil
 }
 
-// Set is the directory and the name of a task's files at a destination.
+// Set returns the directory and the name of a task's files at a destination.
 func (x *CompiledPlan) Set(_ context.Context, destination string, at execute.Scope) (string, string, error) {
 	d := x.destinations[destination]
 	if d == nil {
@@ -188,8 +189,8 @@ func (x *CompiledPlan) Set(_ context.Context, destination string, at execute.Sco
 	return dir, setName(x.types[at.Activity], at), nil
 }
 
-// setName is the name that a set's files and manifest begin with, as the
-// reference product names them.
+// setName returns the beginning of the names of a set's files and manifest, in the form
+// that the reference product uses.
 func setName(activity string, at execute.Scope) string {
 	switch {
 	case at.Domain != "":
@@ -205,8 +206,8 @@ func (x *CompiledPlan) scope(at execute.Scope) plan.Scope {
 		Domain: at.Domain, Stamp: at.Stamp, Status: at.Status}
 }
 
-// outputs gives what scripts put out as values of the language; what is no
-// JSON value is left out, and a plan that uses it says so.
+// outputs returns the outputs of scripts as values of the plan language. It leaves out
+// outputs that are not valid JSON; a plan that uses one gets an error.
 func outputs(all map[string]json.RawMessage) map[string]cty.Value {
 	out := make(map[string]cty.Value, len(all))
 	for name, raw := range all {

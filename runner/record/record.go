@@ -1,6 +1,6 @@
-// Package record holds what a run is written down as, and reads it back: the run
-// itself, sealed, so that it can be finished without its plan; what each
-// obligation needs to be done without its run; and the history that the journal keeps.
+// Package record writes down what is needed later, and reads it back: the run itself,
+// sealed, so that it can be finished without its plan; what each obligation needs, so
+// that it can be settled without its run; and the history that the journal keeps.
 package record
 
 import (
@@ -22,39 +22,40 @@ import (
 	"github.com/dprun/dprun/sdk/failure"
 )
 
-// Run is what the journal keeps of a run so that it can be finished
-// without the plan file. It holds no secret: configurations are sealed.
+// Run is what the journal keeps of a run so that it can be finished without the plan
+// file. It holds no secrets: configurations are sealed.
 type Run struct {
 	Spec         lifecycle.RunSpec      `json:"spec"`
 	Dir          string                 `json:"dir"`                  // of the plan
-	Files        []evidence.File        `json:"plan_files,omitempty"` // what the plan was read from
+	Files        []evidence.File        `json:"plan_files,omitempty"` // the files that the plan was read from
 	User         string                 `json:"user,omitempty"`       // who began the run
-	Change       string                 `json:"change,omitempty"`     // that person's change number
-	Reason       string                 `json:"reason,omitempty"`     // what that person gave as the reason
+	Change       string                 `json:"change,omitempty"`     // the change number that this person gave
+	Reason       string                 `json:"reason,omitempty"`     // the reason that this person gave
 	Devices      map[string]Endpoint    `json:"devices"`
 	Destinations map[string]Destination `json:"destinations"`
 	Keys         *Endpoint              `json:"signing,omitempty"` // of the signing block; nil: there is none
 	Notify       []Notify               `json:"notify,omitempty"`
 }
 
-// Endpoint is an endpoint with references in place of secrets. It can be opened
-// wherever and by whatever process: what a reference is relative to is in it.
+// Endpoint is an endpoint with references in place of its secrets. Any process can open
+// it from anywhere, because it holds the directory that references are relative to.
 type Endpoint struct {
 	Type       string          `json:"type"`
-	Config     json.RawMessage `json:"config,omitempty"` // absent when a secret was given by value
+	Config     json.RawMessage `json:"config,omitempty"` // absent if a secret was given by value
 	ConfigType json.RawMessage `json:"config_type,omitempty"`
-	Dir        string          `json:"dir,omitempty"`  // of the plan: where secret commands run
+	Dir        string          `json:"dir,omitempty"`  // of the plan: secret commands run there
 	Dpod       bool            `json:"dpod,omitempty"` // of a script
 }
 
-// Destination is the endpoint of a destination, and how what is stored there is verified.
+// Destination is the endpoint of a destination, with the way to verify what is stored
+// there.
 type Destination struct {
 	Endpoint
 	Verify sdk.Verify `json:"verify"`
 }
 
-// seal puts references in place of a configuration's secrets, which are read
-// from dir.
+// seal replaces the secrets in a configuration by references, which are relative to
+// dir.
 func seal(typ string, config cty.Value, dir string) (Endpoint, error) {
 	s := Endpoint{Type: typ, Dir: dir}
 	body, ok := plan.Seal(config)
@@ -69,7 +70,7 @@ func seal(typ string, config cty.Value, dir string) (Endpoint, error) {
 	return s, nil
 }
 
-// Open reads the secrets again and gives the endpoint in plain.
+// Open reads the secrets again and returns the endpoint in plain text.
 func (s Endpoint) Open(secrets *Secrets) (execute.Endpoint, error) {
 	if s.Config == nil {
 		return execute.Endpoint{}, failure.New(failure.Precondition, failure.BadConfig, "its secret was given by value and was not written down").
@@ -82,7 +83,7 @@ func (s Endpoint) Open(secrets *Secrets) (execute.Endpoint, error) {
 	return execute.Endpoint{Type: s.Type, Config: reveal(v, secrets.redact)}, nil
 }
 
-// unseal puts the secrets back into the configuration, still marked.
+// unseal puts the secrets back into the configuration. They stay marked.
 func (s Endpoint) unseal(secrets *Secrets) (cty.Value, error) {
 	t, err := ctyjson.UnmarshalType(s.ConfigType)
 	if err != nil {
@@ -95,7 +96,8 @@ func (s Endpoint) unseal(secrets *Secrets) (cty.Value, error) {
 	return v, nil
 }
 
-// DeviceRow is what is owed to a device: payable without the plan.
+// DeviceRow returns an obligation to a device in a form that can be settled without the
+// plan.
 func (r Run) DeviceRow(o lifecycle.Obligation, identity string) (pending.Obligation, error) {
 	row := r.row(o, identity)
 	body, err := json.Marshal(r.Devices[o.Device])
@@ -106,8 +108,9 @@ func (r Run) DeviceRow(o lifecycle.Obligation, identity string) (pending.Obligat
 	return row, nil
 }
 
-// RestoreEndpoint is how a device is logged in to for restores and drills, for the
-// file of what is owed to it. It is an error where its secrets could not be read again.
+// RestoreEndpoint returns how to log in to a device for restores and drills, for the
+// file of an obligation. It fails if the secrets of the account could not be read again
+// later.
 func RestoreEndpoint(d *plan.Device, dir string) (json.RawMessage, error) {
 	s, err := seal(d.Type, d.Restore, dir)
 	if err == nil && s.Config == nil {
@@ -127,8 +130,9 @@ func (r Run) row(o lifecycle.Obligation, identity string) pending.Obligation {
 	}
 }
 
-// Members seals the devices of a file that are in a group of which the plan has
-// one: a run of another plan reads them before it quiesces one of the same group.
+// Members seals the devices of a file that belong to a group of one of the plan's
+// devices. A run of another plan reads them before it quiesces a device of the same
+// group.
 func Members(cfg *plan.Config, p *plan.Plan, origin string) ([]journal.Member, error) {
 	groups := map[string]bool{}
 	for _, a := range p.Activities {
@@ -145,7 +149,7 @@ func Members(cfg *plan.Config, p *plan.Plan, origin string) ([]journal.Member, e
 		if err != nil {
 			return nil, fmt.Errorf("device %s: %w", d.Name, err)
 		}
-		body, err := json.Marshal(s) // also where nobody else can log in to it: then nobody knows that it serves
+		body, err := json.Marshal(s) // also if no other run can log in to it: then nobody can tell that it serves
 		if err != nil {
 			return nil, fmt.Errorf("device %s: %w", d.Name, err)
 		}
@@ -154,7 +158,7 @@ func Members(cfg *plan.Config, p *plan.Plan, origin string) ([]journal.Member, e
 	return out, nil
 }
 
-// DeviceOf is the device that something is owed to.
+// DeviceOf returns the device that an obligation is about.
 func DeviceOf(o pending.Obligation) (Endpoint, error) {
 	var e Endpoint
 	if err := json.Unmarshal(o.Endpoint, &e); err != nil {
@@ -163,7 +167,7 @@ func DeviceOf(o pending.Obligation) (Endpoint, error) {
 	return e, nil
 }
 
-// doubts say what is odd about the secrets of an endpoint.
+// doubts describes what is odd about the secrets of an endpoint.
 func (s Endpoint) doubts(secrets *Secrets) []string {
 	if s.Config == nil {
 		return nil
@@ -205,7 +209,7 @@ func Of(x *CompiledPlan, spec lifecycle.RunSpec) (Run, error) {
 	return rec, err
 }
 
-// filesOf are the files that a plan was read from.
+// filesOf returns the files that a plan was read from.
 func filesOf(c *plan.Config) (out []evidence.File) {
 	texts := c.Texts()
 	for _, name := range slices.Sorted(maps.Keys(texts)) {

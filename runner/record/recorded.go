@@ -17,15 +17,14 @@ import (
 	"github.com/dprun/dprun/sdk/failure"
 )
 
-// recordedPlan answers the executor from the journal: the plan of a run that is
-// being finished.
+// recordedPlan answers the executor from the journal, for a run that is being finished.
 type recordedPlan struct {
 	rec     Run
 	owed    []journal.Obligation
 	secrets *Secrets
 }
 
-// Plan answers the executor from the record of a run that owes something.
+// Plan answers the executor from the record of a run that must be finished.
 func (r Run) Plan(owed []journal.Obligation, secrets *Secrets) execute.Plan {
 	return &recordedPlan{rec: r, owed: owed, secrets: secrets}
 }
@@ -48,14 +47,14 @@ func (x *recordedPlan) Doubts(device, destination string) []string {
 	return x.rec.Destinations[destination].doubts(x.secrets)
 }
 
-// Script finds the configuration that was evaluated when the script became owed.
+// Script returns the configuration that was evaluated when the script became pending.
 func (x *recordedPlan) Script(_ context.Context, address string, at execute.Scope) (execute.Endpoint, bool, error) {
 	task := ""
 	if at.Activity != "" {
 		task = lifecycle.TaskID(at.Activity, at.Device, at.Domain)
 	}
 	for _, o := range x.owed {
-		// One script may be owed twice by a task; only a post-script is told an outcome.
+		// A task may owe the same script twice. Only a post-script is told an outcome.
 		if o.Kind != pending.PostScript || o.Script != address || o.Task != task || (o.ID == lifecycle.OwedAfterUnquiesce) != (at.Status == "") {
 			continue
 		}
@@ -86,11 +85,11 @@ func (x *recordedPlan) Set(context.Context, string, execute.Scope) (string, stri
 
 var errReplayDiffers = errors.New("the replay gives another history than was recorded")
 
-// Replay folds a run's events and compares with what was recorded. It gives the
-// machine as it was when its process ended.
+// Replay feeds a run's events to its machine again and compares the result with what
+// was recorded. It returns the machine in the state in which its process ended.
 func Replay(ctx context.Context, j *journal.Journal, run journal.Run) (_ *lifecycle.Run, rec Run, err error) {
 	defer func() {
-		if p := recover(); p != nil { // what ended the process may be in the events
+		if p := recover(); p != nil { // the events may contain what ended the process
 			err = fmt.Errorf("the replay fails: %v", p)
 		}
 	}()

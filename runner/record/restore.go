@@ -8,23 +8,24 @@ import (
 	"github.com/dprun/dprun/runner/pending"
 )
 
-// Restore is all that is needed to find out what became of a restore without its
-// run and its plan.
+// Restore is what is needed to find out how a restore ended without its run and its
+// plan.
 type Restore struct {
 	Endpoint
-	Set            string `json:"set,omitempty"` // what was to be restored; empty: a file
+	Set            string `json:"set,omitempty"` // the set to restore; empty: a file
 	Shown          string `json:"shown"`         // the same in words
 	WayBackSet     string `json:"way_back_set"`
-	Archive        string `json:"archive"`  // absolute paths, in the state directory
-	WayBack        string `json:"way_back"` // of what the target was before
+	Archive        string `json:"archive"`  // an absolute path in the state directory, like the next
+	WayBack        string `json:"way_back"` // of the target's state before the restore
 	RewriteLocalIP bool   `json:"rewrite_local_ip,omitempty"`
-	// Policy is the path of a copy of the deployment policy, beside the archive;
-	// empty: there is none. Variables are for it.
+	// Policy is the path of a copy of the deployment policy, beside the archive; empty:
+	// there is none. Variables are those of the policy.
 	Policy    string            `json:"policy,omitempty"`
 	Variables map[string]string `json:"variables,omitempty"`
 }
 
-// Obligation is what is owed from before the import on: to say what became of it.
+// Obligation returns the duty, from before the import on, to find out how the restore
+// ended.
 func (r Restore) Obligation(o lifecycle.Obligation, run, plan, identity string) (pending.Obligation, error) {
 	row := Run{Spec: lifecycle.RunSpec{ID: run, Plan: plan}}.row(o, identity)
 	body, err := json.Marshal(r)
@@ -35,7 +36,7 @@ func (r Restore) Obligation(o lifecycle.Obligation, run, plan, identity string) 
 	return row, nil
 }
 
-// RestoreOf reads the restore that is owed.
+// RestoreOf reads the restore that an obligation is about.
 func RestoreOf(o pending.Obligation) (Restore, error) {
 	var r Restore
 	if err := json.Unmarshal(o.Endpoint, &r); err != nil {

@@ -16,13 +16,13 @@ import (
 	"github.com/dprun/dprun/sdk/script"
 )
 
-// Script is all that is needed to run an owed script without its run. Its
-// configuration is evaluated when it becomes owed, and again when something
-// that it may use becomes known.
+// Script is what is needed to run a pending script without its run. Its configuration
+// is evaluated when the script becomes pending, and again when more of what it may use
+// becomes known.
 type Script struct {
 	Endpoint
-	// Outcomes say, of a script that uses the outcome which it is told, which
-	// of Configs belongs to which.
+	// Outcomes maps outcomes to elements of Configs, for a script that uses the outcome
+	// that it is told.
 	Outcomes map[string]int `json:"outcomes,omitempty"`
 	Configs  []Endpoint     `json:"configs,omitempty"`
 	// Unknown says why there is no configuration.
@@ -33,11 +33,11 @@ type Script struct {
 	Activity     string            `json:"activity,omitempty"`
 	ActivityType string            `json:"activity_type,omitempty"`
 	Stamp        string            `json:"stamp,omitempty"`
-	Types        map[string]string `json:"types,omitempty"`  // the activities' types by name, of a plan's script
-	Device       *Endpoint         `json:"device,omitempty"` // whose address the script is told
+	Types        map[string]string `json:"types,omitempty"`  // the types of activities by name, for a plan's script
+	Device       *Endpoint         `json:"device,omitempty"` // the script is told its address
 }
 
-// ScriptOf reads the script that is owed.
+// ScriptOf reads the script that an obligation is about.
 func ScriptOf(o pending.Obligation) (Script, error) {
 	var row Script
 	if err := json.Unmarshal(o.Endpoint, &row); err != nil {
@@ -46,7 +46,7 @@ func ScriptOf(o pending.Obligation) (Script, error) {
 	return row, nil
 }
 
-// Open reads the script's secrets again and gives its configuration for an outcome.
+// Open reads the script's secrets again and returns its configuration for an outcome.
 func (s *Script) Open(secrets *Secrets, outcome string) (execute.Endpoint, error) {
 	if s.Unknown != "" {
 		return execute.Endpoint{}, failure.New(failure.Precondition, failure.BadConfig, "its configuration was not known when the run was interrupted: %s", s.Unknown)
@@ -61,7 +61,7 @@ func (s *Script) Open(secrets *Secrets, outcome string) (execute.Endpoint, error
 	return s.Configs[i].Open(secrets)
 }
 
-// Alone answers the executor for this script alone.
+// Alone answers the executor for this script only.
 func (s *Script) Alone(o pending.Obligation, secrets *Secrets) execute.Plan {
 	var rec Run
 	if s.Device != nil {
@@ -70,7 +70,7 @@ func (s *Script) Alone(o pending.Obligation, secrets *Secrets) execute.Plan {
 	return rec.Plan([]journal.Obligation{{Obligation: o}}, secrets)
 }
 
-// script makes the row of an owed script from what is known now.
+// script returns the row of a pending script, made from what is known now.
 func (b *Writer) script(o lifecycle.Obligation) (Script, error) {
 	spec := b.Record.Spec
 	row := Script{Plan: spec.Plan, Endpoint: Endpoint{Dir: b.Record.Dir}}
@@ -99,7 +99,7 @@ func (b *Writer) script(o lifecycle.Obligation) (Script, error) {
 		row.Unknown = "it became owed while the run was being recovered, without the plan"
 		return row, nil
 	}
-	ends := func(c status.Entry) bool { return o.Task == "" || c.Level == status.LevelTask && begun(c) } // a run may end in a task's code too
+	ends := func(c status.Entry) bool { return o.Task == "" || c.Level == status.LevelTask && begun(c) } // a run may also end in the code of a task
 	if o.ID == lifecycle.OwedAfterUnquiesce {
 		ends = nil
 	}
@@ -112,9 +112,10 @@ func (b *Writer) script(o lifecycle.Obligation) (Script, error) {
 	return row, nil
 }
 
-// configure evaluates and seals the configuration of a script. What it needs and
-// is not known yet is said in the row: a script that has put nothing out. ends
-// are the codes that it may be told as its outcome; nil: it is told none.
+// configure evaluates and seals the configuration of a script. If the script needs
+// something that is not known yet, such as an output of another script, the row says
+// so. ends selects the codes that the script may be told as its outcome; nil: it is
+// told none.
 func (x *CompiledPlan) configure(row *Script, address string, at execute.Scope, ends func(status.Entry) bool) error {
 	e, dpod, err := x.script(address, at)
 	if err != nil {
@@ -154,8 +155,8 @@ type Notify struct {
 	Address string `json:"address"`
 }
 
-// notify seals the notify blocks of the plan: a run that is finished by another
-// process tells people too.
+// notify seals the notify blocks of the plan, so that a run that another process
+// finishes can notify people too.
 func (x *CompiledPlan) notify(run string) (out []Notify, err error) {
 	for _, n := range x.plan.Notify {
 		row := Script{Plan: x.plan.Name, Endpoint: Endpoint{Dir: x.cfg.Dir}, Timeout: n.Script.Timeout}
@@ -167,12 +168,12 @@ func (x *CompiledPlan) notify(run string) (out []Notify, err error) {
 	return out, nil
 }
 
-// begun reports whether a task may end in a code once it was dispatched.
+// begun reports whether a task may end in a code after it was dispatched.
 func begun(c status.Entry) bool {
 	return slices.ContainsFunc(c.Phases, func(phase int) bool { return phase >= int(lifecycle.PhaseDispatch) })
 }
 
-// add keeps a configuration, once, and says where.
+// add returns the index of a configuration, and adds it if it is new.
 func (s *Script) add(c Endpoint) int {
 	for i, k := range s.Configs {
 		if bytes.Equal(k.Config, c.Config) && bytes.Equal(k.ConfigType, c.ConfigType) {

@@ -15,8 +15,8 @@ import (
 	"github.com/dprun/dprun/runner/signing"
 )
 
-// Secrets reads secrets anew, from the directories of the plans that refer
-// to them: each reference once. What was right when a run began may have changed.
+// Secrets reads secrets again, each reference once, relative to the directory of the
+// plan that names it. A secret may have changed since the run began.
 type Secrets struct {
 	environ []string
 	redact  *redact.Redactor
@@ -26,13 +26,14 @@ type Secrets struct {
 	stores map[string]*secret.Store // by directory
 }
 
-// NewSecrets makes a reader of secrets. They are known to the redactor from then on.
+// NewSecrets returns a reader of secrets. It makes every secret that it reads known to
+// the redactor.
 func NewSecrets(environ []string, r *redact.Redactor, log *slog.Logger) *Secrets {
 	return &Secrets{environ: environ, redact: r, log: log, stores: map[string]*secret.Store{}}
 }
 
 func (x *Secrets) in(dir string) *secret.Store {
-	if dir == "" { // not written down by older versions
+	if dir == "" { // older versions did not write it down
 		dir = "/"
 	}
 	x.mu.Lock()
@@ -50,7 +51,7 @@ func (x *Secrets) in(dir string) *secret.Store {
 	return s
 }
 
-// Signing gives the keys of a plan's signing block; nil: it has none.
+// Signing returns the keys of a plan's signing block; nil: it has none.
 func (x *CompiledPlan) Signing() (*signing.Keys, error) {
 	if x.plan.Signing.IsNull() {
 		return nil, nil
@@ -58,8 +59,8 @@ func (x *CompiledPlan) Signing() (*signing.Keys, error) {
 	return keysOf(x.reveal(x.plan.Signing))
 }
 
-// Signing gives the keys with which a run signs that is being finished; nil: it
-// does not. Where they cannot be read again, each signature fails.
+// Signing returns the keys for the signatures of a run that is being finished; nil: it
+// does not sign. If the keys cannot be read again, every signature fails.
 func (r Run) Signing(secrets *Secrets) *signing.Keys {
 	if r.Keys == nil {
 		return nil

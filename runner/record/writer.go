@@ -18,8 +18,8 @@ import (
 	"github.com/dprun/dprun/sdk/failure"
 )
 
-// Writer writes one run's batches into the journal. It implements
-// engine.Journal and is called from the goroutine that owns the machine.
+// Writer writes the batches of one run into the journal. It implements engine.Journal.
+// Only the goroutine that owns the machine may call it.
 type Writer struct {
 	Journal *journal.Journal
 	Pending *pending.Dir
@@ -28,15 +28,15 @@ type Writer struct {
 	Record  Run
 	Plan    *CompiledPlan // nil while a run is being recovered
 
-	Succeeded func(task string) // called when that is in the journal; nil: nobody wants to know
+	Succeeded func(task string) // called when the journal has the success of a task; nil: not needed
 
 	owe     []pending.Obligation       // of the batch that is being written
 	outputs map[string]json.RawMessage // of scripts, so far
-	scripts map[pending.Key]string     // what was written down of the scripts that are owed
+	scripts map[pending.Key]string     // what was written down about pending scripts
 }
 
-// Owe writes the pending file of every obligation of a batch, and of the
-// scripts that are configured otherwise now that more is known.
+// Owe writes the pending file of every new obligation of a batch. It also rewrites the
+// files of scripts whose configuration has changed because more is known now.
 func (b *Writer) Owe(in engine.Batch) error {
 	b.owe = nil
 	known := b.learn(in.Events)
@@ -65,7 +65,7 @@ func (b *Writer) Owe(in engine.Batch) error {
 	return nil
 }
 
-// Paid removes the pending files of what a batch has paid.
+// Paid removes the pending files of the obligations that a batch has settled.
 func (b *Writer) Paid(in engine.Batch) {
 	for _, o := range in.Pay {
 		if err := b.Pending.Remove(pending.Key{Run: b.Record.Spec.ID, Task: o.Task, ID: o.ID}); err != nil {
@@ -74,7 +74,7 @@ func (b *Writer) Paid(in engine.Batch) {
 	}
 }
 
-// Append enters a batch, with one self-contained row for every obligation.
+// Append writes a batch, with one self-contained row for every obligation.
 func (b *Writer) Append(ctx context.Context, in engine.Batch) error {
 	out := journal.Batch{Events: in.Events, Statuses: in.Statuses, Owe: b.owe}
 	if n := len(in.Events); n > 0 {
@@ -118,8 +118,8 @@ func (b *Writer) Append(ctx context.Context, in engine.Batch) error {
 	return nil
 }
 
-// ScriptsOf tells of scripts whether they have begun. One whose command could
-// not be started has not.
+// ScriptsOf returns which scripts have begun. A script whose command could not be
+// started has not.
 func ScriptsOf(events []event.Event) (out []journal.Script) {
 	for _, e := range events {
 		if (e.Kind == event.Started || e.Kind == event.Finished) && strings.HasPrefix(e.Action, string(lifecycle.ActScript)+"/") {
@@ -129,7 +129,7 @@ func ScriptsOf(events []event.Event) (out []journal.Script) {
 	return out
 }
 
-// note enters what later runs want to know of a status.
+// note adds to the batch what later runs need to know of a status.
 func (b *Writer) note(s event.Status, out *journal.Batch) {
 	switch status.Code(s.Code) {
 	case status.UnquiesceTimeoutOccurred, status.UnquiesceOnErrorTimeoutOccurred, status.UnquiesceNotHealthy:
@@ -145,7 +145,7 @@ func (b *Writer) note(s event.Status, out *journal.Batch) {
 	}
 }
 
-// Row makes an obligation payable without the plan.
+// Row returns an obligation in a form that can be settled without the plan.
 func (b *Writer) Row(o lifecycle.Obligation) (pending.Obligation, error) {
 	if o.Kind != lifecycle.OwePostScript {
 		return b.Record.DeviceRow(o, b.identity(o.Device))
@@ -182,7 +182,7 @@ func (b *Writer) remember(id pending.Key, body []byte) {
 	b.scripts[id] = string(body)
 }
 
-// learn notes what scripts have put out, and reports whether any did.
+// learn remembers the outputs of scripts, and reports whether there are new ones.
 func (b *Writer) learn(events []event.Event) bool {
 	known := false
 	for _, e := range events {
@@ -198,8 +198,8 @@ func (b *Writer) learn(events []event.Event) bool {
 	return known
 }
 
-// scriptsAgain gives new rows to the owed scripts that are configured
-// otherwise now that more is known.
+// scriptsAgain returns new rows for the pending scripts whose configuration has changed
+// because more is known now.
 func (b *Writer) scriptsAgain() ([]pending.Obligation, error) {
 	if b.Plan == nil {
 		return nil, nil

@@ -12,17 +12,17 @@ import (
 	"strings"
 )
 
-// shortestInner is the shortest part of a base64 form that is searched for.
+// shortestInner is the length of the shortest part of a base64 form that is searched
+// for.
 const shortestInner = 6
 
-// XML may write quotes by number, by name and, in the text of an element, as
-// they are.
+// XML may write quotes as a number, as a name or, in the text of an element, unchanged.
 var (
 	quotesByName    = strings.NewReplacer("&#34;", "&quot;", "&#39;", "&apos;")
 	quotesAsTheyAre = strings.NewReplacer("&#34;", `"`, "&#39;", "'")
 )
 
-// forms gives the ways in which a secret may be written down.
+// forms returns the forms in which a secret may be written down.
 func forms(s string) []string {
 	hexed := hex.EncodeToString([]byte(s))
 	out := []string{s, strings.TrimSpace(s), url.QueryEscape(s), url.PathEscape(s), lowerPercent(url.QueryEscape(s)), lowerPercent(url.PathEscape(s)),
@@ -59,8 +59,8 @@ func lowerPercent(s string) string {
 	return string(b)
 }
 
-// inner gives the base64 forms behind other bytes, as in an Authorization
-// header: what is the same there whatever stands before and after.
+// inner returns the base64 forms of a secret behind other bytes, as in an Authorization
+// header: the parts that do not depend on what stands before and after.
 func inner(s string) []string {
 	var out []string
 	for before := range 3 {
@@ -74,7 +74,7 @@ func inner(s string) []string {
 	return out
 }
 
-// lines gives the lines of a secret of several lines, such as a private key.
+// lines returns the lines of a secret with several lines, such as a private key.
 func lines(s string) []string {
 	if !strings.Contains(s, "\n") {
 		return nil

@@ -1,6 +1,6 @@
-// Package redact keeps secrets out of everything that is shown or written
-// down: every text that comes from a plugin, a script or a device passes one
-// [Redactor] before journal, log or view.
+// Package redact keeps secrets out of everything that is shown or written down. Every
+// text from a plugin, a script or a device passes a [Redactor] before it reaches
+// journal, log or view.
 package redact
 
 import (
@@ -9,26 +9,26 @@ import (
 	"sync"
 )
 
-// shortest is the length below which a secret is not searched for: replacing
-// every "a" would hide the message and give the secret away.
+// shortest is the length of the shortest secret that is searched for. Replacing every
+// "a" would make messages unreadable and reveal the secret.
 const shortest = 4
 
-// mask stands where a secret stood.
+// mask replaces a secret.
 const mask = "(sensitive)"
 
-// Redactor replaces known secrets, in plain and in every escaped form, by a
-// mask. The zero value knows none. It is safe for concurrent use.
+// Redactor replaces known secrets by a mask, in plain text and in every escaped form.
+// The zero value knows none. It is safe for concurrent use.
 //
-// What it costs grows with the text and with the secrets, not with their
-// product: at each place of a text the first bytes tell which lengths a secret
-// that begins so can have, and a look-up for each of these whether it is one.
+// Its cost grows with the text and with the secrets, but not with their product. At
+// each place of a text, the first bytes tell which lengths a secret that begins with
+// them can have. A look-up for each of these lengths decides.
 type Redactor struct {
 	mu    sync.RWMutex
 	known map[string]struct{}
-	// lengths are the lengths of the forms that begin with some bytes, the
-	// longest first: a secret that contains another is masked whole.
+	// lengths are the lengths of the forms that begin with the given bytes, the longest
+	// first: a secret that contains another one is masked as a whole.
 	lengths map[[shortest]byte][]int
-	// begins tells quickly of most places that nothing begins there.
+	// begins quickly rules out most places, where no secret begins.
 	begins [1 << 16]bool
 }
 
@@ -65,7 +65,7 @@ func (r *Redactor) Redact(s string) string {
 		return s
 	}
 	var out strings.Builder
-	kept := 0 // up to where s is in out
+	kept := 0 // s is copied to out up to here
 	for i := 0; i+shortest <= len(s); {
 		n := r.at(s[i:])
 		if n == 0 {
@@ -84,7 +84,7 @@ func (r *Redactor) Redact(s string) string {
 	return out.String()
 }
 
-// at is the length of the longest secret that a text begins with; 0: none.
+// at returns the length of the longest secret at the beginning of a text; 0: none.
 func (r *Redactor) at(s string) int {
 	if !r.begins[uint16(s[0])<<8|uint16(s[1])] {
 		return 0
@@ -99,6 +99,6 @@ func (r *Redactor) at(s string) int {
 	return 0
 }
 
-// JSON returns a JSON document without any known secret: it stays valid,
-// since a secret's form inside a JSON string is among the forms.
+// JSON returns a JSON document without any known secret. The document stays valid,
+// because the form of a secret inside a JSON string is among the forms.
 func (r *Redactor) JSON(b []byte) []byte { return []byte(r.Redact(string(b))) }

@@ -5,16 +5,16 @@ import "github.com/dprun/dprun/sdk"
 // Check is what a plan's next run will find.
 type Check struct {
 	Plan     string         `json:"plan"`
-	Only     string         `json:"only,omitempty"` // what narrows it
+	Only     string         `json:"only,omitempty"` // the part of the plan that was checked; empty: all
 	Subjects []CheckSubject `json:"-"`              // objects of their own
 	ExitCode int            `json:"exit_code"`
 	Counts
-	// Inventory is how many objects of each class the accounts were shown.
+	// Inventory is how many objects of each class the accounts can see.
 	Inventory Inventory `json:"-"`
 }
 
-// Inventory is how many objects an account was shown, by device, domain and
-// class. It is a file that a check writes, and that another one compares with.
+// Inventory is how many objects an account can see, by device, domain and class. A
+// check writes it to a file, and a later check compares itself with that file.
 type Inventory map[string]map[string]map[string]int
 
 // Add adds what one device shows.
@@ -30,7 +30,7 @@ func (v Inventory) Add(device string, objects []sdk.ObjectCount) {
 	}
 }
 
-// Counts is how many findings there are of each level.
+// Counts is the number of findings of each level.
 type Counts struct {
 	Errors    int `json:"errors"`
 	Warnings  int `json:"warnings"`
@@ -55,7 +55,7 @@ func (c *Counts) Add(l sdk.Level) {
 // CheckKind says what a finding is about.
 type CheckKind string
 
-// The kinds of subjects, in the order in which they are told.
+// The kinds of subjects, in the order in which they are shown.
 const (
 	CheckPlan        CheckKind = "plan"
 	CheckScript      CheckKind = "script"
@@ -63,7 +63,7 @@ const (
 	CheckDevice      CheckKind = "device"
 )
 
-// CheckSubject is one thing that was looked at, with what was found, the worst first.
+// CheckSubject is one thing that was examined, with its findings, the worst first.
 type CheckSubject struct {
 	Kind     CheckKind     `json:"kind"`
 	Name     string        `json:"name"`

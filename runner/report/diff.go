@@ -2,19 +2,20 @@ package report
 
 import "github.com/dprun/dprun/plugins/datapower/archive"
 
-// Diff is how one export differs from another.
+// Diff is the difference between two exports.
 type Diff struct {
 	A    DiffSide `json:"a"`
 	B    DiffSide `json:"b"`
 	Same bool     `json:"same"`
-	// Differences are what B has otherwise than A.
+	// Differences are the changes from A to B.
 	Differences []archive.Difference `json:"-"` // objects of their own
 	Added       int                  `json:"added"`
 	Removed     int                  `json:"removed"`
 	Changed     int                  `json:"changed"`
-	// Omitted is how many more there are than are told.
+	// Omitted is how many differences are not listed.
 	Omitted int `json:"omitted,omitempty"`
-	// Withheld is how many files of both the gateway exports only the names of: whether they changed cannot be known.
+	// Withheld is how many files of both exports are there by name only, because the
+	// gateway does not export their content: nobody can know whether they changed.
 	Withheld int `json:"withheld,omitempty"`
 }
 
@@ -27,18 +28,19 @@ type DiffSide struct {
 	Made    string         `json:"made,omitempty"`
 }
 
-// DriftState is how a device or domain stands to its last good backup.
+// DriftState compares a device or domain with its last good backup.
 type DriftState string
 
-// The states.
+// The states of drift.
 const (
 	DriftSame    DriftState = "same"
 	DriftDiffers DriftState = "differs"
 	DriftSkipped DriftState = "skipped" // it cannot be compared by its nature
-	DriftUnknown DriftState = "unknown" // it could not be compared
+	DriftUnknown DriftState = "unknown" // the comparison failed
 )
 
-// Drift is how what a device or domain runs differs from its last good backup.
+// Drift is the difference between what a device or domain runs and its last good
+// backup.
 type Drift struct {
 	Activity    string               `json:"activity"`
 	Device      string               `json:"device"`
@@ -46,7 +48,7 @@ type Drift struct {
 	State       DriftState           `json:"state"`
 	Why         string               `json:"why,omitempty"` // of skipped and unknown
 	Set         string               `json:"set,omitempty"`
-	Captured    string               `json:"captured,omitempty"` // the set, RFC 3339, UTC
+	Captured    string               `json:"captured,omitempty"` // of the set, RFC 3339, UTC
 	Differences []archive.Difference `json:"differences,omitempty"`
 	Omitted     int                  `json:"omitted,omitempty"`
 	Withheld    int                  `json:"withheld,omitempty"`

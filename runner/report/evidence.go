@@ -10,7 +10,7 @@ import (
 type EvidenceRecord struct {
 	Sequence int64     `json:"sequence"`
 	Digest   string    `json:"digest"` // SHA-256 of its file
-	Signed   bool      `json:"signed"` // there is a signature beside it, whoever made it
+	Signed   bool      `json:"signed"` // there is a signature beside it, by anybody
 	Kind     string    `json:"kind"`   // apply, recover, restore, drill, prune, acknowledge
 	Written  time.Time `json:"written"`
 	User     string    `json:"user"`
@@ -22,7 +22,7 @@ type EvidenceRecord struct {
 	ExitCode int       `json:"exit_code"`
 }
 
-// EvidenceDetail is a record with all that it holds.
+// EvidenceDetail is a record with everything that it holds.
 type EvidenceDetail struct {
 	Digest string `json:"digest"`
 	evidence.Record
@@ -41,7 +41,7 @@ type VerifiedEvidence struct {
 	ExitCode int             `json:"exit_code"` // 0: all is as it was written, 3: something is not, 1: there is nothing to verify
 	Chains   []EvidenceChain `json:"chains"`
 	Faults   []EvidenceFault `json:"faults,omitempty"`
-	// Proves says what this verification proves, and what not.
+	// Proves says what this verification proves and what it does not.
 	Proves string `json:"proves"`
 }
 
@@ -51,9 +51,9 @@ type EvidenceChain struct {
 	First   int64    `json:"first"`
 	Last    int64    `json:"last"`
 	Records int      `json:"records"`
-	Digest  string   `json:"digest"`         // of the last one
-	Signed  int      `json:"signed"`         // that carry a right signature
-	Trusted int64    `json:"trusted_to"`     // the last one that a signature covers which counts; 0: none
+	Digest  string   `json:"digest"`         // of the last record
+	Signed  int      `json:"signed"`         // records with a correct signature
+	Trusted int64    `json:"trusted_to"`     // the last record covered by a signature that counts; 0: none
 	Keys    []string `json:"keys,omitempty"` // fingerprints of the keys that signed
 }
 

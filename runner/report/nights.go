@@ -2,10 +2,10 @@ package report
 
 import "time"
 
-// Nights is what the nights of all plans came to. A night is from noon to noon.
+// Nights is the results of all plans by night. A night lasts from noon to noon.
 type Nights struct {
-	Zone   string       `json:"timezone"` // whose noons
-	Nights []time.Time  `json:"nights"`   // the noons with which they begin, the newest first
+	Zone   string       `json:"timezone"` // of the noons
+	Nights []time.Time  `json:"nights"`   // the noons at which they begin, the newest first
 	Plans  []NightsPlan `json:"plans"`    // by name and file
 }
 
@@ -16,31 +16,31 @@ type NightsPlan struct {
 	Cells []Night `json:"cells"` // one for each night, in their order
 }
 
-// Night is what one night of one plan came to.
+// Night is the result of one night of one plan.
 type Night struct {
 	State   NightState `json:"state"`
-	Runs    []string   `json:"runs,omitempty"` // that began in it, the newest first
+	Runs    []string   `json:"runs,omitempty"` // runs that began in it, the newest first
 	Tasks   int        `json:"tasks"`
-	Good    int        `json:"good"`    // that brought a good copy
-	Failed  int        `json:"failed"`  // that did not, and should have
-	Missed  int        `json:"missed"`  // times at which it was due and no run was begun
+	Good    int        `json:"good"`    // with a good copy
+	Failed  int        `json:"failed"`  // that should have one and do not
+	Missed  int        `json:"missed"`  // times at which the plan was due and no run began
 	Running bool       `json:"running"` // one of the runs has not ended
 }
 
-// NightState is what a night came to, in one word.
+// NightState is the result of a night in one word.
 type NightState string
 
 // The states of a night.
 const (
-	NightNothing NightState = "nothing" // no run is known, and none that was due
+	NightNothing NightState = "nothing" // no run is known, and none was due
 	NightGood    NightState = "good"
-	NightPartly  NightState = "partly" // something failed, or a time was missed
+	NightPartly  NightState = "partly" // something failed, or a due time was missed
 	NightFailed  NightState = "failed" // nothing good came of it
-	NightMissed  NightState = "missed" // it was due, and no run was begun
+	NightMissed  NightState = "missed" // it was due, and no run began
 	NightRunning NightState = "running"
 )
 
-// TaskOutcome is what one run came to for one device or domain.
+// TaskOutcome is the result of one run for one device or domain.
 type TaskOutcome struct {
 	Run      string    `json:"run"`
 	Plan     string    `json:"plan"`
@@ -53,33 +53,35 @@ type TaskOutcome struct {
 	Domain   string    `json:"domain,omitempty"`
 	Code     string    `json:"code"`
 	Final    bool      `json:"final"`
-	Good     bool      `json:"good"` // it brought a good copy then
+	Good     bool      `json:"good"` // it brought a good copy at that time
 	Message  string    `json:"message,omitempty"`
-	// Set is what it stored; SetState what is known of that now: whole where one copy is.
+	// Set is the set that it stored. SetState is the state of that set now: whole if
+	// one copy is.
 	Set      string `json:"set,omitempty"`
 	SetState string `json:"set_state,omitempty"`
 }
 
-// Outcomes is a page of them.
+// Outcomes is a page of outcomes.
 type Outcomes struct {
 	Items []TaskOutcome `json:"items"` // those of the newest run first
-	// Next is the cursor for those that follow; empty: there are no more. A page may
-	// hold few, or none, and have a next one.
+	// Next is the cursor of the next page; empty: this is the last one. A page may hold
+	// few items or none and still have a next one.
 	Next string `json:"next,omitempty"`
 }
 
-// Timeline is a run in its time.
+// Timeline is the course of a run.
 type Timeline struct {
 	Run   Run            `json:"run"`
 	Steps []Step         `json:"steps"` // of the run itself
 	Tasks []TimelineTask `json:"tasks"` // by activity, device and domain
-	// Next is the cursor for the tasks that follow; empty: there are no more.
+	// Next is the cursor of the tasks that follow; empty: there are no more.
 	Next string `json:"next,omitempty"`
-	// Out is what the run has taken out of service, by device and domain, of all its tasks.
+	// Out is what the run took out of service, by device and domain, over all its
+	// tasks.
 	Out []OutOfService `json:"out_of_service"`
 }
 
-// TimelineTask is one task in its time.
+// TimelineTask is the course of one task.
 type TimelineTask struct {
 	Task     string `json:"task"`
 	Activity string `json:"activity"`
@@ -99,8 +101,8 @@ type Step struct {
 	Message string    `json:"message,omitempty"`
 }
 
-// OutOfService is how long a device or domain did not serve, from when the quiesce
-// was begun until it was seen back.
+// OutOfService is a time in which a device or domain did not serve: from the start of
+// its quiesce until it was seen back.
 type OutOfService struct {
 	Task   string    `json:"task"`
 	Device string    `json:"device"`

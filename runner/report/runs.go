@@ -1,6 +1,6 @@
-// Package report holds what the use cases of package runner answer with: the
-// structs that the command line shows, as text or as JSON, and that a server
-// would send. They decide nothing and import nothing that does.
+// Package report holds the results of the use cases of package runner. The command line
+// shows these structs as text or as JSON, and a server sends them. They decide nothing
+// and import nothing that does.
 package report
 
 import (
@@ -16,7 +16,7 @@ type Run struct {
 	ID        string    `json:"run"`
 	Plan      string    `json:"plan"`
 	Narrowed  bool      `json:"narrowed,omitempty"` // by --only
-	Only      string    `json:"only,omitempty"`     // by what; of a single run
+	Only      string    `json:"only,omitempty"`     // the part of the plan that it was for; only of a single run
 	Code      string    `json:"code,omitempty"`     // the last status
 	Final     bool      `json:"final"`
 	ExitCode  *int      `json:"exit_code,omitempty"` // of a run that ended
@@ -26,32 +26,33 @@ type Run struct {
 	Succeeded int       `json:"succeeded"`
 }
 
-// RunDetail is one run with every task's history.
+// RunDetail is one run with the history of every task.
 type RunDetail struct {
 	Run
-	History []event.Status         `json:"history"` // the run's own
+	History []event.Status         `json:"history"` // of the run itself
 	Details iter.Seq2[Task, error] `json:"-"`       // objects of their own, one after the other; an error ends them; nil: there are none
-	// Staged is what is still kept in the staging directory.
+	// Staged is what the staging directory still holds.
 	Staged []Staged `json:"staged,omitempty"`
-	// Rooms are how much room the destinations had when the run began.
+	// Rooms is the free space of the destinations when the run began.
 	Rooms []Room `json:"rooms,omitempty"`
 	// Stops are the devices of the run that did not come back, with who ended that.
 	Stops []Stop `json:"stops,omitempty"`
 	// Restore is the restore whose way back the run has stored.
 	Restore *Restore `json:"restore,omitempty"`
-	// Asked is who asked a server for the run, Cancelled who asked it to cancel it.
+	// Asked says who asked a server for the run. Cancelled says who asked the server to
+	// cancel it.
 	Asked     *Started   `json:"asked_for,omitempty"`
 	Cancelled *Cancelled `json:"cancelled,omitempty"`
 }
 
-// Room is how much room a destination had when a run looked at it.
+// Room is the free space of a destination when a run looked at it.
 type Room struct {
 	Destination string        `json:"destination"`
-	Root        string        `json:"root"`  // the destination as it names itself
+	Root        string        `json:"root"`  // the destination's own name for itself
 	Free        int64         `json:"free"`  // bytes; -1: it cannot tell
-	Total       int64         `json:"total"` // likewise
+	Total       int64         `json:"total"` // bytes; -1: it cannot tell
 	At          time.Time     `json:"at"`
-	FillsIn     time.Duration `json:"fills_in_ns,omitempty"` // after At, as the runs of the last weeks foresee; absent: it does not fill, or too little is known
+	FillsIn     time.Duration `json:"fills_in_ns,omitempty"` // after At, estimated from the runs of the last weeks; absent: it does not fill, or too little is known
 }
 
 // Task is one task with its history.
@@ -78,7 +79,7 @@ type Staged struct {
 
 // Pruned says what was removed.
 type Pruned struct {
-	DryRun bool      `json:"dry_run,omitempty"` // nothing was: this is what would be
+	DryRun bool      `json:"dry_run,omitempty"` // nothing was removed: this is what would be
 	Runs   []string  `json:"runs"`
 	Kept   []KeptRun `json:"kept,omitempty"`
 	Staged []Staged  `json:"staged"`
@@ -94,19 +95,19 @@ type KeptRun struct {
 type Swept struct {
 	Destination string   `json:"destination"`
 	Removed     []string `json:"removed"`         // paths below its directory
-	Error       string   `json:"error,omitempty"` // why it could not be swept, or not to the end
+	Error       string   `json:"error,omitempty"` // why it could not be swept, or not completely
 }
 
 // Result is how an operation on the state directory ended.
 type Result struct {
 	ExitCode    int             `json:"exit_code"`
-	Diagnostics diag.List       `json:"diagnostics,omitempty"` // of the plan file, warnings included
-	Told        diag.List       `json:"-"`                     // those that the caller was given while it was under way
-	Summary     *event.Summary  `json:"summary,omitempty"`     // of a run that was begun
+	Diagnostics diag.List       `json:"diagnostics,omitempty"` // of the plan file, including warnings
+	Told        diag.List       `json:"-"`                     // those that the caller has already received
+	Summary     *event.Summary  `json:"summary,omitempty"`     // of the run, if one began
 	Recovered   []event.Summary `json:"recovered,omitempty"`   // runs of earlier processes that were finished first
-	Owed        []Owed          `json:"owed,omitempty"`        // what is still owed
-	Unknown     *Failure        `json:"unknown,omitempty"`     // what else may be owed: it cannot be listed
-	Failure     *Failure        `json:"failure,omitempty"`     // why it was not done, or not to its end
+	Owed        []Owed          `json:"owed,omitempty"`        // what is still pending
+	Unknown     *Failure        `json:"unknown,omitempty"`     // what else may be pending but cannot be listed
+	Failure     *Failure        `json:"failure,omitempty"`     // why it was not done, or not completely
 }
 
 // Failure says why something could not be done.
@@ -122,7 +123,7 @@ type Disruption struct {
 	Devices    []string `json:"devices"`
 }
 
-// Version is which dprun this is.
+// Version describes this dprun.
 type Version struct {
 	Dprun          string `json:"dprun"`
 	Format         int    `json:"format"` // of this JSON output
@@ -132,15 +133,15 @@ type Version struct {
 	Arch           string `json:"arch"`
 }
 
-// Stop is what forbids quiesces: a device that did not come back, or a hold that
-// somebody has set.
+// Stop forbids quiesces: a device did not come back, or somebody has set a hold.
 type Stop struct {
 	Device string `json:"device,omitempty"` // empty: a hold
-	// Environment is among whose devices nothing is quiesced, as label=value; empty: all.
+	// Environment limits the stop to devices with a label, as label=value; empty: it
+	// applies to all.
 	Environment string    `json:"environment,omitempty"`
 	Since       time.Time `json:"since"`
 	Reason      string    `json:"reason,omitempty"`
-	Run         string    `json:"run,omitempty"` // that saw it
+	Run         string    `json:"run,omitempty"` // the run that saw it
 	By          string    `json:"by,omitempty"`  // who set a hold: user@host
 	Closed      time.Time `json:"closed,omitzero"`
 	ClosedBy    string    `json:"closed_by,omitempty"`

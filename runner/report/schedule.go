@@ -2,10 +2,10 @@ package report
 
 import "time"
 
-// Schedule is when a plan is due next by its schedules.
+// Schedule says when a plan is due next.
 type Schedule struct {
 	Plan  string         `json:"plan"`
-	Rules []ScheduleRule `json:"schedules"` // empty: nothing starts it but somebody
+	Rules []ScheduleRule `json:"schedules"` // empty: only somebody can start it
 	Next  []DueTime      `json:"next"`      // the earliest first
 }
 
@@ -19,9 +19,9 @@ type ScheduleRule struct {
 
 // DueTime is a time at which a plan is due.
 type DueTime struct {
-	Due     time.Time `json:"due"`               // as the clocks of the schedule's zone show it
-	Start   time.Time `json:"start"`             // due, and the jitter of that night
-	Outside bool      `json:"outside,omitempty"` // the plan's window is closed then, so it is not started
+	Due     time.Time `json:"due"`               // as clocks in the schedule's zone show it
+	Start   time.Time `json:"start"`             // Due plus the jitter of that night
+	Outside bool      `json:"outside,omitempty"` // the plan's window is closed at that time, so the plan is not started
 }
 
 // Firings is what a server has decided.
@@ -31,19 +31,19 @@ type Firings struct {
 	Due    []Firing `json:"due"`              // the newest first
 }
 
-// Server is what the last server of the state directory said of itself.
+// Server is what the last server of the state directory reported about itself.
 type Server struct {
 	Host    string       `json:"host"`
 	PID     int          `json:"pid"`
 	Plans   string       `json:"plans"` // the directory of its plans
 	Started time.Time    `json:"started"`
 	Beat    time.Time    `json:"beat"`             // when it wrote this, which it does every minute
-	Stopped time.Time    `json:"stopped,omitzero"` // absent: it was not stopped in order
+	Stopped time.Time    `json:"stopped,omitzero"` // absent: it was not stopped properly
 	Running bool         `json:"running"`
 	Broken  []BrokenPlan `json:"broken"`
 }
 
-// BrokenPlan is a plan file that does not validate.
+// BrokenPlan is a plan file that is not valid.
 type BrokenPlan struct {
 	Path     string    `json:"path"`
 	Since    time.Time `json:"since"`
@@ -51,7 +51,7 @@ type BrokenPlan struct {
 	LastGood bool      `json:"last_good,omitempty"` // it is served as it was before
 }
 
-// Firing is what was decided about one time at which a plan was due.
+// Firing is the decision about one time at which a plan was due.
 type Firing struct {
 	Plan     string    `json:"plan"`
 	Origin   string    `json:"file"`

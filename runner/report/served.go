@@ -5,25 +5,26 @@ import (
 	"time"
 )
 
-// ServedPlan is a plan that a server serves, or a plan file that does not validate
-// and of which it serves nothing.
+// ServedPlan is a plan that a server serves, or an invalid plan file from which it
+// serves nothing.
 type ServedPlan struct {
-	Plan     string         `json:"plan,omitempty"` // empty: of a file that was never valid
-	File     string         `json:"file"`           // that the plan stands in
+	Plan     string         `json:"plan,omitempty"` // empty: the file was never valid
+	File     string         `json:"file"`           // the file that holds the plan
 	Rules    []ScheduleRule `json:"schedules"`
 	Next     *DueTime       `json:"next,omitempty"`    // absent: it is not due
 	Window   string         `json:"window,omitempty"`  // the name of its window
 	Running  string         `json:"running,omitempty"` // the run of this server that is under way, or "beginning"
 	LastRun  *Run           `json:"last_run,omitempty"`
-	Broken   *BrokenPlan    `json:"broken,omitempty"`    // its file does not validate now
+	Broken   *BrokenPlan    `json:"broken,omitempty"`    // its file is not valid now
 	Quiesces []string       `json:"quiesces,omitempty"`  // the names of its activities that take something out of service
-	FourEyes bool           `json:"four_eyes,omitempty"` // what somebody asks for waits for a second person
-	// Devices are the labels of its devices, by name: who may see it is decided by those.
+	FourEyes bool           `json:"four_eyes,omitempty"` // requests wait for a second person
+	// Devices holds the labels of its devices, by name. They decide who may see the
+	// plan.
 	Devices map[string]map[string]string `json:"-"`
 }
 
-// PlansFor are served plans as somebody is told who may not know all: why a file is
-// not valid he is told where each plan that comes from it is wholly his.
+// PlansFor returns the served plans for somebody with limited access. The reason why a
+// file is invalid stays only if every plan from that file is visible as a whole.
 func PlansFor(all []ServedPlan, whole func(plan string) bool) []ServedPlan {
 	out := slices.Clone(all)
 	for i, p := range out {
@@ -40,7 +41,7 @@ func PlansFor(all []ServedPlan, whole func(plan string) bool) []ServedPlan {
 
 // Started is a run that somebody has asked a server for.
 type Started struct {
-	Run    string    `json:"run"` // its ID, also before it begins
+	Run    string    `json:"run"` // its ID, known before it begins
 	Plan   string    `json:"plan"`
 	File   string    `json:"file"`
 	Only   string    `json:"only,omitempty"`
@@ -48,7 +49,8 @@ type Started struct {
 	By     string    `json:"by"`
 	Reason string    `json:"reason,omitempty"`
 	Change string    `json:"change,omitempty"`
-	// Ended is when the run was over, or it was clear that it does not begin; absent: it is under way.
+	// Ended is when the run was over, or when it was clear that it does not begin;
+	// absent: it is under way.
 	Ended    time.Time `json:"ended,omitzero"`
 	ExitCode int       `json:"exit_code"`
 	Message  string    `json:"message,omitempty"`
@@ -58,36 +60,37 @@ type Started struct {
 const (
 	ActionStart       = "start"       // of a plan
 	ActionCancel      = "cancel"      // of a run that keeps something quiesced
-	ActionAcknowledge = "acknowledge" // of what is owed, and of what stops quiesces
+	ActionAcknowledge = "acknowledge" // of pending recoveries, and of what stops quiesces
 	ActionRelease     = "release"     // of a hold
 )
 
-// Approval is what somebody has asked a server for and a second person has to approve.
+// Approval is a request to a server that a second person must approve.
 type Approval struct {
 	ID      string    `json:"id"`
 	Action  string    `json:"action"`           // start, cancel, acknowledge, release
-	Plan    string    `json:"plan,omitempty"`   // that is to be started, or whose run is to be cancelled
-	File    string    `json:"file,omitempty"`   // that the plan stands in
-	Only    string    `json:"only,omitempty"`   // what narrows the start
-	Run     string    `json:"run,omitempty"`    // that is to be cancelled; after an approved start, the run that was started
-	Target  string    `json:"target,omitempty"` // the device or run that is to be acknowledged
-	Plans   []string  `json:"plans,omitempty"`  // whose plans it concerns; absent: every gateway
+	Plan    string    `json:"plan,omitempty"`   // the plan to start, or whose run is to be cancelled
+	File    string    `json:"file,omitempty"`   // the file that holds the plan
+	Only    string    `json:"only,omitempty"`   // the part of the plan to start; empty: all
+	Run     string    `json:"run,omitempty"`    // the run to cancel; after an approved start, the run that was started
+	Target  string    `json:"target,omitempty"` // the device or run to acknowledge
+	Plans   []string  `json:"plans,omitempty"`  // the plans that it concerns; absent: every gateway
 	Since   time.Time `json:"since"`
-	Until   time.Time `json:"until"` // it can be approved before then
+	Until   time.Time `json:"until"` // the end of the time for an approval
 	By      string    `json:"by"`
 	Reason  string    `json:"reason,omitempty"`
 	Change  string    `json:"change,omitempty"`
 	State   string    `json:"state"` // waiting, approved, refused, withdrawn, expired
 	Decided time.Time `json:"decided,omitzero"`
-	// DecidedBy is who approved, refused or withdrew it, and Why the reason that was given.
+	// DecidedBy is who approved, refused or withdrew it. Why is the reason that this
+	// person gave.
 	DecidedBy string `json:"decided_by,omitempty"`
 	Why       string `json:"why,omitempty"`
-	Message   string `json:"message,omitempty"` // why an approved request was not done; absent: it was
-	// Who asked, stable and unique; it is for the server alone.
+	Message   string `json:"message,omitempty"` // why an approved request was not carried out; absent: it was
+	// Who is a stable and unique name of the caller, for the server only.
 	Who string `json:"-"`
 }
 
-// Title says in a few words what is asked for.
+// Title describes the request in a few words.
 func (a Approval) Title() string {
 	switch a.Action {
 	case ActionStart:
@@ -106,7 +109,7 @@ func (a Approval) Title() string {
 	return a.Action
 }
 
-// Cancelled is who asked to cancel a run.
+// Cancelled says who asked to cancel a run.
 type Cancelled struct {
 	At     time.Time `json:"asked"`
 	By     string    `json:"by"`
@@ -122,7 +125,7 @@ type Pause struct {
 	Change string    `json:"change,omitempty"`
 }
 
-// RecoveredRun is a run that had died, and that was finished without a person.
+// RecoveredRun is a run that died and was finished without a person.
 type RecoveredRun struct {
 	Run     string    `json:"run"`
 	Plan    string    `json:"plan"`
@@ -135,25 +138,25 @@ type RecoveredRun struct {
 	Out []OutOfService `json:"out_of_service"`
 }
 
-// Refusal says why a server does not do what it was asked for. It is the cause of
-// an error, which says the same in full.
+// Refusal says why a server does not do what it was asked for. It is the cause of an
+// error, whose text explains it in full.
 type Refusal string
 
 // The refusals.
 const (
-	NotServed    Refusal = "not_served"    // there is no such plan, or no such run
+	NotServed    Refusal = "not_served"    // there is no such plan or run
 	Runs         Refusal = "runs"          // a run of the plan, or a recovery, is under way
 	Stopping     Refusal = "stopping"      // the server starts nothing any more
 	NotReady     Refusal = "not_ready"     // it has not yet brought back what earlier runs left
-	OnHold       Refusal = "on_hold"       // somebody has said that nothing new is to be started
+	OnHold       Refusal = "on_hold"       // somebody has stopped new starts
 	OtherRequest Refusal = "other_request" // the key stands for another request
 	NotOurs      Refusal = "not_ours"      // another process does that run
 	AskedBefore  Refusal = "asked_before"  // the run is being cancelled already
 	OverAlready  Refusal = "over_already"  // the run has ended, or the request does not wait any more
 	Unwritten    Refusal = "unwritten"     // the journal cannot be written
-	TooSlow      Refusal = "too_slow"      // whoever follows does not keep up
+	TooSlow      Refusal = "too_slow"      // the reader of a stream does not keep up
 	SecondPerson Refusal = "second_person" // it waits until a second person has approved it
-	SamePerson   Refusal = "same_person"   // nobody approves what he has asked for himself
+	SamePerson   Refusal = "same_person"   // nobody may approve a request of their own
 )
 
 func (r Refusal) Error() string { return string(r) }

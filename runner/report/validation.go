@@ -2,7 +2,7 @@ package report
 
 import "github.com/dprun/dprun/plan/diag"
 
-// Validation is what a valid plan file holds.
+// Validation is the content of a valid plan file.
 type Validation struct {
 	Valid    bool           `json:"valid"`
 	Errors   int            `json:"errors"`
@@ -11,11 +11,11 @@ type Validation struct {
 	Devices  int            `json:"devices"`
 	Labels   []LabelCount   `json:"labels,omitempty"`
 	Groups   map[string]int `json:"groups,omitempty"`
-	// Single lists the groups that have one member: their member is protected by nobody.
+	// Single lists the groups with one member: nothing protects that member.
 	Single []string `json:"groups_of_one,omitempty"`
 }
 
-// Posted is what a text holds that somebody has sent, and what is wrong with it.
+// Posted is the content of a text that somebody sent, and what is wrong with it.
 type Posted struct {
 	Validation
 	Diagnostics diag.List `json:"diagnostics"`
@@ -41,7 +41,7 @@ type Format struct {
 	File    string `json:"file"`
 	Changed bool   `json:"changed"`
 	Diff    string `json:"diff,omitempty"`
-	// Text is the formatted text, when it was read from standard input.
+	// Text is the formatted text, if it was read from standard input.
 	Text *string `json:"text,omitempty"`
 }
 
@@ -52,15 +52,16 @@ type Init struct {
 	Plugins  []InitPlugin `json:"plugins"`
 }
 
-// InitPlugin is one of them.
+// InitPlugin is one of those plugins.
 type InitPlugin struct {
 	Name    string `json:"name"`
 	Source  string `json:"source"`
 	Version string `json:"version"`
-	Before  string `json:"version_before,omitempty"` // that was locked
-	// Installed says that it was copied to the plugin directory; else it was there.
+	Before  string `json:"version_before,omitempty"` // the version that was locked before
+	// Installed says that it was copied to the plugin directory now; otherwise it was
+	// there already.
 	Installed bool     `json:"installed"`
-	Platforms []string `json:"platforms"` // for which the lock file has a digest
+	Platforms []string `json:"platforms"` // those for which the lock file has a digest
 }
 
 // GraphKind is the kind of a node.
@@ -71,7 +72,7 @@ const (
 	GraphInspect    GraphKind = "inspect"     // read a device's facts and domains
 	GraphExpand     GraphKind = "expand"      // turn an activity on a device into tasks
 	GraphPreScript  GraphKind = "pre_script"  // the plan gate
-	GraphTask       GraphKind = "task"        // one task, or the tasks of an expansion not yet known
+	GraphTask       GraphKind = "task"        // one task, or all tasks of an expansion that is not known yet
 	GraphPostScript GraphKind = "post_script" // after all tasks
 )
 
@@ -91,7 +92,7 @@ type GraphEdge struct {
 	To   string `json:"to"`
 }
 
-// Graph is acyclic; nodes stand in the order in which they come up.
+// Graph is acyclic. Its nodes are in the order in which they come up.
 type Graph struct {
 	Plan  string      `json:"plan"`
 	Nodes []GraphNode `json:"nodes"`
@@ -117,9 +118,9 @@ type Explanation struct {
 // Plugin is one plugin of a list, or a file that should be one.
 type Plugin struct {
 	Name         string   `json:"name"`
-	Version      string   `json:"version,omitempty"` // empty: it is not known
+	Version      string   `json:"version,omitempty"` // empty: it is unknown
 	Bundled      bool     `json:"bundled"`
-	File         string   `json:"file,omitempty"`    // of an installed one
+	File         string   `json:"file,omitempty"`    // of an installed plugin
 	Problem      string   `json:"problem,omitempty"` // why it cannot be used, and what to do
 	Sources      []string `json:"sources,omitempty"`
 	Activities   []string `json:"activities,omitempty"`
@@ -140,10 +141,10 @@ type PluginRule struct {
 	Rule     string   `json:"rule"`                // the rule's ID
 	Result   string   `json:"result"`              // holds, broken or not_asked
 	Holds    string   `json:"holds"`               // what must hold
-	NotAsked string   `json:"not_asked,omitempty"` // why it could not be looked at
-	Found    []string `json:"found,omitempty"`     // of one that is broken: what was seen
-	Why      string   `json:"why,omitempty"`       // likewise: what an operator suffers
-	Remedy   string   `json:"remedy,omitempty"`    // likewise: what the plugin's author does
+	NotAsked string   `json:"not_asked,omitempty"` // why it could not be tested
+	Found    []string `json:"found,omitempty"`     // of a broken rule: what was seen
+	Why      string   `json:"why,omitempty"`       // of a broken rule: how an operator suffers
+	Remedy   string   `json:"remedy,omitempty"`    // of a broken rule: what the plugin's author must do
 }
 
 // PluginTest is the result of a test of a plugin.
@@ -151,14 +152,14 @@ type PluginTest struct {
 	Plugin   string `json:"plugin"`
 	Version  string `json:"version"`
 	File     string `json:"file"`
-	ReadOnly bool   `json:"read_only"` // only rules were looked at that write nothing
+	ReadOnly bool   `json:"read_only"` // only rules that write nothing were tested
 	Held     int    `json:"held"`      // how many rules hold
 	Broken   int    `json:"broken"`
 	NotAsked int    `json:"not_asked"`
 	ExitCode int    `json:"exit_code"`
 }
 
-// NewPlugin says which files of a plugin to begin with were written.
+// NewPlugin says which files of a new plugin were written.
 type NewPlugin struct {
 	Plugin    string   `json:"plugin"`
 	Kind      string   `json:"kind"` // destination or hook

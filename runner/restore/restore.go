@@ -1,11 +1,12 @@
-// Package restore decides about one restore: what comes next after every answer,
-// and how it ends. It does nothing itself, and knows no clock: the times of the
-// answers are given.
+// Package restore makes the decisions of one restore: what comes next after every
+// answer, and how it ends. It does nothing itself and reads no clock: callers give the
+// times of the answers.
 //
-// Until the obligation is written, everything but a good answer ends the restore,
-// and nothing was sent. From then on it ends without something pending only where
-// the target was proven to be as before, or as the archive has it and saved. What
-// the answer to the import leaves open is never guessed: the target is looked at.
+// Until the obligation is written, every answer except a good one ends the restore, and
+// nothing was sent. From then on the restore ends without a pending obligation only if
+// the target was proven to be as before, or to equal the archive and be saved. The
+// package never guesses what an unclear answer to the import means: it looks at the
+// target.
 package restore
 
 import (
@@ -18,16 +19,16 @@ import (
 	"github.com/dprun/dprun/sdk/failure"
 )
 
-// Phase is what a restore is at.
+// Phase is a step of a restore.
 type Phase string
 
 // The phases, in their order.
 const (
-	Permit   Phase = "permit"   // the right to take the target out of service, and its device alone
+	Permit   Phase = "permit"   // the right to take the target out of service, and exclusive use of its device
 	Refusals Phase = "refusals" // a rehearsal, before anything is stored
 	WayBack  Phase = "way_back" // an export of the target, stored as a set
 	Rehearse Phase = "rehearse" // of exactly these bytes, against exactly this target
-	Ask      Phase = "ask"      // a person
+	Ask      Phase = "ask"      // a person is asked
 	Recheck  Phase = "recheck"  // whether the right still holds: a person may take long
 	Promise  Phase = "promise"  // the obligation is made durable
 	Import   Phase = "import"   // sent once
@@ -37,52 +38,52 @@ const (
 	Ended    Phase = "ended"
 )
 
-// before is how the phases follow each other up to the import.
+// before is the order of the phases up to the import.
 var before = map[Phase]Phase{Permit: Refusals, Refusals: WayBack, WayBack: Rehearse, Rehearse: Ask, Ask: Recheck, Recheck: Promise, Promise: Import}
 
-// Kind is how an answer turned out.
+// Kind classifies an answer.
 type Kind string
 
 // The kinds of answers.
 const (
 	Good    Kind = "good"
-	Refused Kind = "refused" // it was not done, and that is sure
+	Refused Kind = "refused" // certainly nothing was done
 	Empty   Kind = "empty"   // it says nothing
-	Late    Kind = "late"    // there was none in time
-	Cut     Kind = "cut"     // the connection, the plugin or dprun's own wait ended before it
+	Late    Kind = "late"    // there was no answer in time
+	Cut     Kind = "cut"     // the connection, the plugin or dprun's own wait ended first
 )
 
-// Answer is what a phase has led to.
+// Answer is the result of a phase.
 type Answer struct {
 	Kind Kind
-	Why  string // of one that is not good, and of a look: in what the target differs
+	Why  string // of an answer that is not good; of a look: how the target differs
 	// Faults are what a good import has not done.
 	Faults []string
 	// Of a good rehearsal: the import would change nothing.
 	Same bool
-	// Of a good look: the target is as it was before, it is as the archive has it,
-	// and it has changes that are not saved.
+	// Of a good look: the target is as it was before; it equals the archive; it has
+	// changes that are not saved.
 	Old, New, Unsaved bool
 }
 
 // End is how a restore ended.
 type End string
 
-// The ends.
+// The ends of a restore.
 const (
-	Restored End = "restored"             // as the archive has it, saved, and proven
-	Faulty   End = "restored_with_faults" // the same, and not everything is up or was reported well
+	Restored End = "restored"             // the target equals the archive, saved and proven
+	Faulty   End = "restored_with_faults" // the same, but something is not up or was reported as faulty
 	Denied   End = "refused"              // nothing was sent
-	Same     End = "nothing_to_do"        // nothing was sent, as it would have changed nothing
+	Same     End = "nothing_to_do"        // nothing was sent, because it would have changed nothing
 	Old      End = "unchanged"            // proven to be as before
-	NotSaved End = "not_saved"            // as the archive has it, and a restart of the domain would bring the old one back
+	NotSaved End = "not_saved"            // the target equals the archive, but a restart of the domain would bring back the old state
 	Unknown  End = "unknown"              // neither was proven
 )
 
-// Pending reports whether somebody still has to see to the target.
+// Pending reports whether somebody still has to take care of the target.
 func (e End) Pending() bool { return e == NotSaved || e == Unknown }
 
-// Step is a phase that has passed.
+// Step is a completed phase.
 type Step struct {
 	Phase Phase     `json:"phase"`
 	Time  time.Time `json:"time"` // of the answer
@@ -91,52 +92,52 @@ type Step struct {
 }
 
 const (
-	// Settles is how long after a look another one is made, where an import whose
-	// answer was lost may still be at work on the device.
+	// Settles is the pause between two looks if an import whose answer was lost may
+	// still be running on the device.
 	Settles = time.Minute
-	// atWork is how long a device may be at work on an import: the limit of
-	// DataPower's own internal call is an hour.
+	// atWork is how long a device may work on an import: the limit of DataPower's own
+	// internal call is an hour.
 	atWork = time.Hour
-	// looks bounds how often the target is looked at in one phase.
+	// looks is the highest number of looks at the target in one phase.
 	looks = 5
 )
 
-// Machine is one restore. The zero value is not usable.
+// Machine is one restore. Its zero value is not usable.
 type Machine struct {
 	phase   Phase
 	end     End
 	why     string
 	faults  []string
-	lost    bool // the import's own answer does not say what it has done
+	lost    bool // the import's own answer does not say what was done
 	resumed bool // another process has begun it
-	long    bool // so long ago that no import is at work any more
+	long    bool // so long ago that no import can still be running
 	looked  int  // in this phase
 	seenOld time.Time
 	notYet  time.Time
 	steps   []Step
 }
 
-// New is a restore that has not begun.
+// New returns a restore that has not begun.
 func New() *Machine { return &Machine{phase: Permit} }
 
-// Resume is a restore whose process is gone, or has given up, after it had
-// promised, at a time: what it has sent is not known. It only looks, and saves
-// nothing. Where no import can be at work any more it looks once.
+// Resume returns a restore that made its promise at the given time and whose process is
+// gone or has given up. Nobody knows what was sent. It only looks and saves nothing. If
+// no import can still be running, it looks once.
 func Resume(promised, now time.Time) *Machine {
 	return &Machine{phase: Look, lost: true, resumed: true, long: now.Sub(promised) > atWork,
 		faults: []string{"what the device has reported of the import was not read, or was not good"}}
 }
 
-// Next is the phase to do, and not before which time.
+// Next returns the phase to do, and the time before which it must not begin.
 func (m *Machine) Next() (Phase, time.Time) { return m.phase, m.notYet }
 
-// End is how it ended, and why; empty while it goes on.
+// End returns how the restore ended, and why; empty while it goes on.
 func (m *Machine) End() (end End, why string) { return m.end, m.why }
 
-// Steps are the phases that have passed.
+// Steps returns the completed phases.
 func (m *Machine) Steps() []Step { return m.steps }
 
-// Answer takes what the phase has led to.
+// Answer takes the result of the phase.
 func (m *Machine) Answer(now time.Time, a Answer) {
 	if m.phase == Ended {
 		return
@@ -250,8 +251,9 @@ func (m *Machine) to(p Phase) { m.phase, m.looked = p, 0 }
 
 func (m *Machine) ends(e End, why string) { m.phase, m.end, m.why = Ended, e, why }
 
-// Failed is the answer of a call that failed. Of an import only those kinds say
-// that nothing was done which [sdk.Restorer] names; every other one leaves it open.
+// Failed returns the answer for a call that failed. For an import, only the kinds of
+// failures that [sdk.Restorer] names mean that nothing was done. Every other kind
+// leaves that open.
 func Failed(err error) Answer {
 	f := failure.From(err)
 	a := Answer{Kind: Cut, Why: f.Error()}
@@ -264,8 +266,8 @@ func Failed(err error) Answer {
 	return a
 }
 
-// Imported reads the report of an import. One that reports no object and no file as
-// done is empty, whatever else it finds: a checkpoint that was made is no import.
+// Imported returns the answer for the report of an import. A report without an imported
+// object or file is empty, whatever else it holds: a checkpoint alone is not an import.
 func Imported(r *sdk.ImportReport) Answer {
 	empty := Answer{Kind: Empty, Why: "the device reported no object and no file as imported"}
 	if r == nil {
@@ -289,9 +291,9 @@ func Imported(r *sdk.ImportReport) Answer {
 	return a
 }
 
-// NotUp are the faults of what was up when the set was captured and is not now. What
-// lacks a key is down for a reason that an import does not call a fault. A reading that
-// failed is a fault too.
+// NotUp returns as faults the objects that were up when the set was captured and are
+// not up now. An object that lacks a key is down for a reason that an import does not
+// report as a fault. A failed reading is a fault too.
 func NotUp(was []string, now *sdk.HealthReport, err error) (faults []string) {
 	if err == nil && len(now.Unread) > 0 {
 		err = now.Unread[0].Failure
@@ -317,7 +319,8 @@ func NotUp(was []string, now *sdk.HealthReport, err error) (faults []string) {
 
 var errShort = errors.New("the answer is not about both files")
 
-// Looked reads how the target resembles the way back and the archive, in that order.
+// Looked returns the answer for a comparison of the target with the way back and the
+// archive, in that order.
 func Looked(r *sdk.ResembleReport) Answer {
 	if r == nil || len(r.Of) != 2 {
 		return Answer{Kind: Empty, Why: errShort.Error()}
@@ -327,7 +330,7 @@ func Looked(r *sdk.ResembleReport) Answer {
 		Why: differs("the archive", archive) + "; " + differs("the way back", back)}
 }
 
-// shown bounds how many differences are said.
+// shown is the highest number of differences in a text.
 const shown = 3
 
 func differs(from string, r sdk.Resemblance) string {

@@ -1,10 +1,10 @@
-// Package retention decides which backups are kept. It is pure: a policy and a
-// list of sets in, a verdict on each out. It reads no clock and no disk.
+// Package retention decides which backups are kept. It is pure: it takes a policy and a
+// list of sets, and returns a verdict on each set. It reads no clock and no disk.
 //
-// The rules are those that administrators know from restic, with these
-// differences. Days, weeks and months are those of one time zone, whatever zone
-// a set was made in. Ages count from the newest good set of a group, so a pause
-// of backups deletes nothing. Only good sets count, and only good sets go.
+// The rules are those that administrators know from restic, with these differences.
+// Days, weeks and months are those of one time zone, whatever the zone in which a set
+// was made. Ages count from the newest good set of a group, so a pause of backups
+// deletes nothing. Only good sets count, and only good sets are deleted.
 package retention
 
 import (
@@ -14,19 +14,19 @@ import (
 	"time"
 )
 
-// Policy says how many sets of a group are kept. A set stays when one rule
-// keeps it. A rule that is zero keeps nothing.
+// Policy says how many sets of a group are kept. A set stays if at least one rule keeps
+// it. A rule with the value zero keeps nothing.
 type Policy struct {
 	Last    int           // the newest sets
 	Daily   int           // the newest set of each of the newest days that have one
 	Weekly  int           // the same by ISO weeks, which begin on Monday
 	Monthly int           // the same by months
-	Within  time.Duration // all that are at most so much older than the newest
-	// Zone is where days, weeks and months begin. Nil: UTC.
+	Within  time.Duration // all sets that are at most so much older than the newest
+	// Zone decides when days, weeks and months begin. Nil: UTC.
 	Zone *time.Location
 }
 
-// Set is a set at one destination. Sets compete with sets of their group only:
+// Set is a set at one destination. It competes only with sets of its group: those of
 // the same destination, device, domain and activity.
 type Set struct {
 	ID          string
@@ -35,25 +35,25 @@ type Set struct {
 	Domain      string // empty: the whole device
 	Activity    string
 	Stamp       time.Time // when its capture began
-	// Bad says why the copy is not good, such as "altered", or is another's. Empty: it is
-	// whole and was verified.
+	// Bad says why the copy is not good, such as "altered", or that it belongs to
+	// somebody else. Empty: it is whole and was verified.
 	Bad string
-	// Foreign is a set whose manifest does not name this state directory.
+	// Foreign says that the manifest does not name this state directory.
 	Foreign bool
-	// Imported is a set that was found at the destination, and whose manifest names
-	// this state directory, without a signature that counts. Whoever can write there
-	// can have put it there.
+	// Imported says that the set was found at the destination, and that its manifest
+	// names this state directory without a signature that counts. Anybody who can write
+	// there may have put it there.
 	Imported bool
-	// Gone is a set whose device or activity is not in the plan any more.
+	// Gone says that the device or the activity is no longer in the plan.
 	Gone bool
 }
 
-// Verdict is what becomes of a set, and why.
+// Verdict is the decision about a set, with the reasons.
 type Verdict struct {
 	Set
 	Keep bool
-	// Why names each rule that keeps the set, such as "daily 2026-11-28", or
-	// says why no rule keeps it.
+	// Why names each rule that keeps the set, such as "daily 2026-11-28", or says why
+	// no rule keeps it.
 	Why []string
 }
 
@@ -66,11 +66,11 @@ const (
 	whyNoRule  = "no rule keeps it"
 )
 
-// Decide gives a verdict on each set: group by group, the newest first. now
-// only says which stamps lie in the future. A set that is foreign, gone, bad or
-// of the future is kept, and does not count. One that is imported does not count
-// either: it goes when it would go as the only such set among those that count.
-// The newest set that counts stays, whatever the policy says.
+// Decide returns a verdict on each set, group by group, the newest first. now is used
+// only to find stamps in the future. A set that is foreign, gone, bad or from the
+// future is kept and does not count. An imported set does not count either: it is
+// judged as if it were the only imported set beside those that count. The newest set
+// that counts stays, whatever the policy says.
 func Decide(p Policy, sets []Set, now time.Time) []Verdict {
 	verdicts := make([]Verdict, len(sets))
 	for i, s := range sets {
@@ -95,7 +95,7 @@ func compareGroups(a, b Set) int {
 		cmp.Compare(a.Domain, b.Domain), cmp.Compare(a.Activity, b.Activity))
 }
 
-// decide gives the verdicts on one group, whose newest set comes first.
+// decide judges one group, whose newest set comes first.
 func (p Policy) decide(group []Verdict, now time.Time) {
 	zone := p.Zone
 	if zone == nil {
@@ -114,7 +114,7 @@ func (p Policy) decide(group []Verdict, now time.Time) {
 			v.Keep, v.Why = true, []string{why}
 			continue
 		}
-		first := newest.IsZero() // of those that count, there is none before it
+		first := newest.IsZero() // no set that counts came before it
 		if last > 0 {
 			v.Why = append(v.Why, "last")
 		}
@@ -145,7 +145,8 @@ func (p Policy) decide(group []Verdict, now time.Time) {
 	}
 }
 
-// exempt says why a set neither counts nor goes. Empty: it does both.
+// exempt returns the reason why a set neither counts nor is deleted. Empty: it is
+// treated normally.
 func exempt(s Set, now time.Time) string {
 	switch {
 	case s.Foreign:
@@ -165,12 +166,13 @@ type period struct {
 	name  string
 	limit int
 	of    func(local time.Time) string
-	// seen are the periods of which a set is kept. A date can come twice, with
-	// another between: in some zones a clock went back over midnight.
+	// seen are the periods from which a set is kept. A date can come twice with another
+	// in between: in some zones, a clock went back over midnight.
 	seen []string
 }
 
-// keeps reports whether a set of a period is kept, after those that were counted.
+// keeps reports whether a set of a period is kept, given the sets that were counted
+// before.
 func (r *period) keeps(name string) bool {
 	return len(r.seen) < r.limit && !slices.Contains(r.seen, name)
 }

@@ -6,21 +6,21 @@ import (
 	"time"
 )
 
-// Horizon is how far back due times are looked for that nobody has decided
-// about: longer than a server is down.
+// Horizon is how far back undecided due times are searched for. It is longer than a
+// server is ever down.
 const Horizon = 400 * 24 * time.Hour
 
-// maxJitter is more than a start can be put off.
+// maxJitter is longer than any start can be put off.
 const maxJitter = 13 * time.Hour
 
-// most is how many due times are decided at once, the newest. A plan that is
-// due every minute and whose server was down for a year fills no journal.
+// most is how many due times are decided at once; the newest are chosen. So a plan that
+// is due every minute does not fill the journal after its server was down for a year.
 const most = 500
 
 // prompt is how late a start may be and still count as on time.
 const prompt = 2 * time.Minute
 
-// Verdict is what becomes of a due time.
+// Verdict is the decision about a due time.
 type Verdict string
 
 // The verdicts.
@@ -31,22 +31,23 @@ const (
 	Overlaps Verdict = "overlaps" // a run of the plan was in progress
 )
 
-// Question is what is asked of a plan at one moment.
+// Question is the state of a plan at one moment.
 type Question struct {
 	Now time.Time
-	// Since is from when on the plan has its schedules; nothing before is due.
+	// Since is when the plan got its schedules. Nothing is due before.
 	Since time.Time
-	// Last is when it was asked before, by this process; zero: never.
+	// Last is when this process asked before; zero: never.
 	Last time.Time
-	// Decided are the due times after [Question.From] that were decided, by Unix seconds.
+	// Decided are the due times after [Question.From] that were decided, in Unix
+	// seconds.
 	Decided map[int64]bool
 	Running bool // a run of the plan is in progress
 	// Away says why nothing was started until now; empty: nobody was there to do it.
 	Away string
 }
 
-// From is after when due times are looked at. A clock that was set back leads
-// further back.
+// From returns the time after which due times are examined. If the clock was set back,
+// it lies further back.
 func (q Question) From() time.Time {
 	from := q.Now.Add(-Horizon)
 	if q.Since.After(from) {
@@ -61,15 +62,15 @@ func (q Question) From() time.Time {
 	return from
 }
 
-// Decision is what is to be done about one due time.
+// Decision is what to do about one due time.
 type Decision struct {
 	Slot
 	Verdict Verdict
 	Why     string // a sentence for a person; empty: it is run on time
 }
 
-// Decide decides about what is due by now, the oldest first. At most one
-// decision is [Run]. What is due and put off by its jitter is left for later.
+// Decide decides about the due times up to now, the oldest first. At most one decision
+// is [Run]. Due times that are put off by their jitter are left for later.
 func (p *Plan) Decide(q Question) (out []Decision) {
 	slots, waits := p.undecided(q)
 	away := cmp.Or(q.Away, "nobody was there to start it")
@@ -100,8 +101,8 @@ func newer(slots []Slot) bool {
 	return slices.ContainsFunc(slots, func(s Slot) bool { return !s.Outside })
 }
 
-// undecided are the slots that are due and that nobody has decided about. waits
-// says that a newer one is due and put off by its jitter.
+// undecided returns the slots that are due and not decided yet. waits says that a newer
+// slot is due and put off by its jitter.
 func (p *Plan) undecided(q Question) (slots []Slot, waits bool) {
 	since := q.From()
 	for {
@@ -122,7 +123,7 @@ func (p *Plan) undecided(q Question) (slots []Slot, waits bool) {
 	return slots[max(0, len(slots)-most):], waits
 }
 
-// stillOpen reports whether the window is open since due.
+// stillOpen reports whether the window has been open since due.
 func (p *Plan) stillOpen(due, now time.Time) bool {
 	if p.Window == nil {
 		return true

@@ -1,10 +1,8 @@
-// Package schedule decides which times of a plan's schedules are run, and says
-// of every other one why it is not. It is pure: times and what was decided
-// before in, decisions out.
+// Package schedule decides which due times of a plan are run, and says why the others
+// are not. It is pure: it takes times and earlier decisions, and returns decisions.
 //
-// A due time is the name of a night: whatever its jitter is, however often the
-// server is started and wherever the clock goes, one due time of a plan is
-// decided once.
+// A due time identifies a night. One due time of a plan is decided once, whatever its
+// jitter is, however often the server is restarted and wherever the clock goes.
 package schedule
 
 import (
@@ -20,10 +18,10 @@ import (
 type Rule struct {
 	Times  *cron.Times
 	Jitter time.Duration
-	Late   bool // one that was missed is made up for, within its window
+	Late   bool // a missed time is made up for, within the window
 }
 
-// Plan is what is scheduled.
+// Plan is a plan with schedules.
 type Plan struct {
 	Name   string
 	Rules  []Rule
@@ -33,14 +31,14 @@ type Plan struct {
 // Slot is a time at which a plan is due.
 type Slot struct {
 	Due     time.Time
-	Start   time.Time // Due and the jitter of that night
-	Outside bool      // the window is closed when it is due
+	Start   time.Time // Due plus the jitter of that night
+	Outside bool      // the window is closed at the due time
 	Late    bool      // of its rule
 	Times   *cron.Times
 }
 
-// next is when the plan is due first after t, and by which rule. Two rules that
-// are due at one time are one.
+// next returns when the plan is due first after a time, and by which rule. If two rules
+// are due at the same time, it returns one of them.
 func (p *Plan) next(after time.Time) (due time.Time, by Rule, ok bool) {
 	for _, r := range p.Rules {
 		if t := r.Times.Next(after); !t.IsZero() && (!ok || t.Before(due)) {
@@ -52,7 +50,7 @@ func (p *Plan) next(after time.Time) (due time.Time, by Rule, ok bool) {
 
 func (p *Plan) slot(due time.Time, by Rule) Slot {
 	s := Slot{Due: due, Late: by.Late, Times: by.Times}
-	// The start stays before the next due time, and in the window.
+	// The start must come before the next due time, and within the window.
 	most := by.Jitter
 	if next, _, ok := p.next(due); ok && most > 0 {
 		most = min(most, next.Sub(due)-time.Second)
@@ -68,7 +66,7 @@ func (p *Plan) slot(due time.Time, by Rule) Slot {
 	return s
 }
 
-// jitter is the same for a plan and a due time, whoever asks and how often.
+// jitter returns the same value for a plan and a due time, however often anybody asks.
 func jitter(plan string, due time.Time, most time.Duration) time.Duration {
 	n := int64(most / time.Second)
 	if n <= 0 {
@@ -79,7 +77,7 @@ func jitter(plan string, due time.Time, most time.Duration) time.Duration {
 	return time.Duration(h.Sum64()%uint64(n+1)) * time.Second
 }
 
-// Next lists the next n slots that are due after t.
+// Next returns the next n slots that are due after a time.
 func (p *Plan) Next(after time.Time, n int) (slots []Slot) {
 	for len(slots) < n {
 		due, by, ok := p.next(after)

@@ -13,16 +13,16 @@ import (
 )
 
 const (
-	// commandLimit bounds a secret_command.
+	// commandLimit is the time limit of a secret_command.
 	commandLimit = 60 * time.Second
-	// lingerLimit is how long output is waited for when the command has ended
-	// and a process that it left behind still holds it.
+	// lingerLimit is how long to wait for more output after the command has ended,
+	// while a process that it left behind keeps the pipe open.
 	lingerLimit = time.Second
 )
 
-// readCommand runs a command without a shell. Its standard output is the
-// secret; nothing that it prints is shown. What it leaves running in its
-// process group ends with it.
+// readCommand runs a command without a shell. Its standard output is the secret, and
+// nothing that it prints is shown. Processes that it leaves in its process group are
+// killed.
 func (s *Store) readCommand(ctx context.Context, argv []string) (string, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, commandLimit, errTooLong)
 	defer cancel()
@@ -71,7 +71,7 @@ func (s *Store) run(ctx context.Context, argv []string) ([]byte, error) {
 	return <-read, err
 }
 
-// bounded keeps the beginning of what is written and swallows the rest.
+// bounded keeps the beginning of what is written and drops the rest.
 type bounded struct {
 	w    io.Writer
 	left int

@@ -5,14 +5,14 @@ import (
 	"unicode/utf8"
 )
 
-// byteOrderMark is what some editors begin a text with.
+// byteOrderMark is what some editors write at the beginning of a text.
 const byteOrderMark = "\xef\xbb\xbf"
 
-// doubts say what is odd about a secret, without the secret: what an editor or
-// a command adds and nobody sees, and what a password seldom holds.
+// doubts describes what is odd about a secret, without the secret: invisible additions
+// by an editor or a command, and characters that are rare in passwords.
 func doubts(value string) []string {
 	if strings.HasPrefix(value, "-----BEGIN ") {
-		return nil // a key has lines
+		return nil // a key has several lines
 	}
 	var all []string
 	add := func(is bool, text string) {

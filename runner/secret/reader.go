@@ -6,9 +6,9 @@ import (
 	plansecret "github.com/dprun/dprun/plan/secret"
 )
 
-// Reader reads for one plan. While the plan is compiled it gives what was
-// prefetched and nothing else: a plan of a thousand devices may be run for one
-// of them. From Loaded on it reads what is asked for.
+// Reader reads secrets for one plan. While the plan is being compiled it returns only
+// prefetched secrets, because a plan of a thousand devices may be run for one of them.
+// After Loaded it reads every secret that is asked for.
 type Reader struct {
 	store  *Store
 	loaded atomic.Bool

@@ -1,6 +1,5 @@
-// Package secret reads the secrets that a plan refers to: environment
-// variables, files and commands. What it has read is known to the redactor,
-// and is kept in memory only.
+// Package secret reads the secrets that a plan refers to: environment variables, files
+// and commands. It makes each secret known to the redactor and keeps it in memory only.
 package secret
 
 import (
@@ -19,16 +18,17 @@ import (
 )
 
 const (
-	// limit bounds a secret's size: a file named by mistake is not read whole.
+	// limit is the greatest size of a secret, in bytes: a file that was named by
+	// mistake is not read as a whole.
 	limit = 1 << 20
-	// together is how many secrets are read side by side.
+	// together is how many secrets are read at the same time.
 	together = 8
 )
 
-// Store reads each reference once. It implements the plan's secret.Reader and
-// may be used concurrently.
+// Store reads each reference once. It implements the plan's secret.Reader and is safe
+// for concurrent use.
 type Store struct {
-	dir     string // of the plan: what relative paths are relative to
+	dir     string // of the plan: relative paths start there
 	environ []string
 	redact  *redact.Redactor
 
@@ -37,27 +37,26 @@ type Store struct {
 	open  map[string]bool // files that others may read or change
 }
 
-// reading is a secret that was read, or is being read.
+// reading is a secret that was read or is being read.
 type reading struct {
-	done   chan struct{} // closed when the rest is there
+	done   chan struct{} // closed when the other fields are set
 	value  string
 	err    error
 	doubts []string // what is odd about the value, without the value
 }
 
-// New returns a store that knows nothing yet.
+// New returns an empty store.
 func New(dir string, environ []string, r *redact.Redactor) *Store {
 	return &Store{dir: dir, environ: environ, redact: r, known: map[string]*reading{}, open: map[string]bool{}}
 }
 
-// key tells references apart; their String leaves arguments out.
+// key identifies a reference. Its String would not, because it leaves arguments out.
 func key(ref plansecret.Ref) string {
 	return string(ref.Kind) + "\x00" + strings.Join(ref.Args, "\x00")
 }
 
-// ReadSecret returns the secret that a reference names. Errors name the
-// reference and the reason, never a value. What failed is tried again by the
-// next call.
+// ReadSecret returns the secret that a reference names. Errors name the reference and
+// the reason, but never a value. After a failure, the next call tries again.
 func (s *Store) ReadSecret(ref plansecret.Ref) (string, error) {
 	r := s.start(context.Background(), ref)
 	<-r.done
@@ -71,7 +70,7 @@ func (s *Store) ReadSecret(ref plansecret.Ref) (string, error) {
 	return r.value, r.err
 }
 
-// start reads a secret, unless that was done or is being done.
+// start starts to read a secret unless that has happened already.
 func (s *Store) start(ctx context.Context, ref plansecret.Ref) *reading {
 	s.mu.Lock()
 	r, ok := s.known[key(ref)]
@@ -90,9 +89,9 @@ func (s *Store) start(ctx context.Context, ref plansecret.Ref) *reading {
 	return r
 }
 
-// Prefetch reads secrets side by side. What cannot be read is told by
-// [Reader.ReadSecret], so that it is said at the place that needs it; the
-// error is the end of ctx.
+// Prefetch reads secrets at the same time. It does not report secrets that cannot be
+// read: [Reader.ReadSecret] does so at the place that needs them. Its error is the end
+// of ctx.
 func (s *Store) Prefetch(ctx context.Context, refs []plansecret.Ref) error {
 	var readers sync.WaitGroup
 	free := make(chan struct{}, together)
@@ -115,15 +114,15 @@ func (s *Store) Prefetch(ctx context.Context, refs []plansecret.Ref) error {
 	return nil
 }
 
-// Lacks are the references among refs that were not read yet.
+// Lacks returns the references that were not read yet.
 func (s *Store) Lacks(refs []plansecret.Ref) []plansecret.Ref {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.DeleteFunc(slices.Clone(refs), func(ref plansecret.Ref) bool { return s.known[key(ref)] != nil })
 }
 
-// Doubts say what is odd about a secret that was read: what is easily there by
-// mistake and cannot be seen. The value is not in them.
+// Doubts describes what is odd about a secret that was read: invisible characters that
+// are easily there by mistake. It does not contain the value.
 func (s *Store) Doubts(ref plansecret.Ref) []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -139,8 +138,8 @@ func (s *Store) Doubts(ref plansecret.Ref) []string {
 	}
 }
 
-// Open are the files read so far that others than their owner and group may
-// read, or others than their owner may change.
+// Open returns the files read so far that are readable by others than owner and group,
+// or writable by others than the owner.
 func (s *Store) Open() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -205,7 +204,7 @@ func (s *Store) readFile(name string) (string, error) {
 	return trim(b), nil
 }
 
-// remedy is what to do about a file that cannot be opened.
+// remedy says what to do about a file that cannot be opened.
 func remedy(err error) string {
 	switch {
 	case errors.Is(err, os.ErrNotExist):
@@ -216,7 +215,7 @@ func remedy(err error) string {
 	return "name a file that holds the secret and nothing else"
 }
 
-// trim removes the one line end that editors and commands add.
+// trim removes the single line end that editors and commands add.
 func trim(b []byte) string {
 	return strings.TrimSuffix(strings.TrimSuffix(string(b), "\n"), "\r")
 }

@@ -11,35 +11,35 @@ import (
 	"github.com/dprun/dprun/runner/report"
 )
 
-// job is something that is under way beside the loop.
+// job is work that goes on beside the loop.
 type job struct {
 	signals chan string
-	run     string // of a run that has begun, or that somebody asked for
+	run     string // the run that has begun, or that somebody asked for
 	told    bool   // somebody has asked to cancel it
 	// fourEyes is whether the run's plan wanted a second person when the run began.
 	fourEyes bool
 }
 
-// tell asks it to stop.
+// tell asks the job to stop.
 func (j *job) tell(signal string) {
 	select {
 	case j.signals <- signal:
-	default: // so many that one more says nothing new
+	default: // so many are waiting that one more adds nothing
 	}
 }
 
-// View is what a server serves and does, for those who look at it.
+// View is what a server serves and does, for readers.
 type View struct {
 	Plans  []Plan
 	Broken []journal.BrokenPlan
-	// Running are the runs under way, by plan; empty: it has not begun yet.
+	// Running are the runs under way, by plan; empty: the run has not begun yet.
 	Running map[journal.Scheduled]string
-	// FourEyes are those of the runs whose plan wanted a second person when they began.
+	// FourEyes are the runs under way whose plan needed a second person when they began.
 	FourEyes map[string]journal.Scheduled
-	Dead     []string // runs that an earlier server had begun and not ended
+	Dead     []string // runs that an earlier server began and did not end
 }
 
-// View is what the server serves and does now. It waits for nothing.
+// View returns what the server serves and does now. It never waits for the loop.
 func (s *Server) View() View {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -59,7 +59,7 @@ func (s *Server) prepare() {
 	})
 }
 
-// noteDead notes a run that an earlier server had begun and not ended.
+// noteDead remembers a run that an earlier server began and did not end.
 func (s *Server) noteDead(run string) {
 	if run == "" {
 		return
@@ -69,17 +69,17 @@ func (s *Server) noteDead(run string) {
 	s.dead = append(s.dead, run)
 }
 
-// Look has the loop look at once at what is to be done.
+// Look makes the loop check at once what is to be done.
 func (s *Server) Look(ctx context.Context) { _ = s.do(ctx, func() {}) }
 
-// begun notes which run a job is.
+// begun records the run of a job.
 func (s *Server) begun(j *job, run string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	j.run = run
 }
 
-// do does something in the loop, and waits for that.
+// do calls f in the loop and waits for it.
 func (s *Server) do(ctx context.Context, f func()) error {
 	s.prepare()
 	done := make(chan struct{})
@@ -94,10 +94,10 @@ func (s *Server) do(ctx context.Context, f func()) error {
 	}
 }
 
-// Start begins a run that somebody asks for, beside the loop and like one that is
-// due: it is entered first, it is told of a stop, and keeps one that is due from
-// being started. What somebody has asked for under the same key is given again.
-// Errors wrap a [report.Refusal].
+// Start begins a run that somebody asks for. It is treated like a run that is due: it
+// is entered in the journal first, it hears of a stop, and it keeps a due run of its
+// plan from starting. A second request with the same key returns the first one. Errors
+// wrap a [report.Refusal].
 func (s *Server) Start(ctx context.Context, q journal.Start) (journal.Start, error) {
 	var refused error
 	if err := s.do(ctx, func() { q, refused = s.startAsked(q) }); err != nil {
@@ -169,7 +169,7 @@ func (s *Server) unwritten(err error) error {
 	return fmt.Errorf("%w; nothing was begun: %w", err, report.Unwritten)
 }
 
-// run begins a run that was entered.
+// run begins a run that was entered in the journal.
 func (s *Server) run(p Plan, q journal.Start) {
 	s.Log.Info("a plan is started, as asked", "plan", p.Plan, "file", p.Origin, "run", q.Run, "by", q.By, "change", q.Change, "reason", q.Reason)
 	s.begin(p.Scheduled, func(j *job) func() {
@@ -189,7 +189,7 @@ func (s *Server) run(p Plan, q journal.Start) {
 	s.begun(s.jobs[p.Scheduled], q.Run) // it can be cancelled from now on
 }
 
-// Cancel asks a run of this server to stop. It brings back what it has quiesced.
+// Cancel asks a run of this server to stop. The run brings back what it has quiesced.
 // Errors wrap a [report.Refusal].
 func (s *Server) Cancel(ctx context.Context, run string, by journal.Asked) error {
 	var refused error
@@ -201,7 +201,7 @@ func (s *Server) Cancel(ctx context.Context, run string, by journal.Asked) error
 
 func (s *Server) cancel(run string, by journal.Asked) error {
 	for p, is := range s.View().Running {
-		if is == "" || is != run { // one that is about to begin has no name yet
+		if is == "" || is != run { // a run that is about to begin has no ID yet
 			continue
 		}
 		j := s.runs[p]
@@ -209,7 +209,7 @@ func (s *Server) cancel(run string, by journal.Asked) error {
 			return fmt.Errorf("run %s is being cancelled already; it ends when what it has quiesced is back: %w", run, report.AskedBefore)
 		}
 		by.At = s.Clock.Now()
-		if err := s.Journal.EnterCancel(context.Background(), run, by); err != nil { // it is stopped all the same
+		if err := s.Journal.EnterCancel(context.Background(), run, by); err != nil { // the run is stopped all the same
 			s.Log.Error("it cannot be entered who cancelled a run", "run", run, "by", by.By, "error", err)
 		}
 		s.Log.Warn("a run is cancelled, as asked", "run", run, "by", by.By, "change", by.Change, "reason", by.Reason)
@@ -220,8 +220,8 @@ func (s *Server) cancel(run string, by journal.Asked) error {
 	return fmt.Errorf("run %s is none of this server: %w", run, report.NotOurs)
 }
 
-// RecoverNow does a recovery that somebody asks for. It waits until the recovery
-// has ended; one that is given up waiting for goes on. Errors wrap a [report.Refusal].
+// RecoverNow runs a recovery that somebody asks for, and waits for its end. If ctx ends
+// first, the recovery goes on. Errors wrap a [report.Refusal].
 func (s *Server) RecoverNow(ctx context.Context, do func(signals <-chan string)) error {
 	var refused error
 	ended := make(chan struct{})
@@ -249,8 +249,8 @@ func (s *Server) RecoverNow(ctx context.Context, do func(signals <-chan string))
 	}
 }
 
-// died notes a run of a server that is gone, and says how it ended; what: it is
-// not started again where it had not begun.
+// died notes a run of a server that is gone and returns how the run ended. what names
+// the request in the message that it is not started again, if the run had not begun.
 func (s *Server) died(ctx context.Context, run, what string) (code int, message string, err error) {
 	unbegun := "the server ended before the run began; " + what + " is not started again"
 	if run == "" {
@@ -269,7 +269,7 @@ func (s *Server) died(ctx context.Context, run, what string) (code int, message 
 	return 1, "the server ended while the run was in progress, and the run is not finished yet; `dprun owed` says what must still be undone", nil
 }
 
-// closeDeadStarts is [Server.closeDead] of what people have asked for.
+// closeDeadStarts does the work of [Server.closeDead] for runs that people asked for.
 func (s *Server) closeDeadStarts(ctx context.Context) error {
 	open, err := s.Journal.OpenStarts(ctx)
 	if err != nil {

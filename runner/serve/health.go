@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// late is after how long without a beat the scheduler counts as hanging.
+// late is the time without a beat after which the scheduler counts as hanging.
 const late = time.Minute
 
-// Health is how a server is, for whoever asks by HTTP. It tells words and
-// counts, and no name: nobody has to say who he is to read it.
+// Health is the state of a server, for anybody who asks over HTTP. Readers need no
+// login, so it holds words and counts but no names.
 type Health struct {
 	mu        sync.Mutex
 	beat      time.Time // of this machine's own clock
@@ -27,15 +27,15 @@ func (h *Health) set(change func(*Health)) {
 	change(h)
 }
 
-// Live reports whether the scheduler moves.
+// Live reports whether the scheduler is moving.
 func (h *Health) Live() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return time.Since(h.beat) < late
 }
 
-// Ready says of each part whether it works, in a line each. Files that do not validate keep the
-// server from nothing, and are told.
+// Ready says in one line for each part whether it works. Invalid plan files are
+// mentioned, but do not make the server unready.
 func (h *Health) Ready() (text string, ready bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

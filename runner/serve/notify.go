@@ -2,9 +2,10 @@ package serve
 
 import "net"
 
-// Notifier tells the service manager how this process is, by the socket that
-// NOTIFY_SOCKET names (sd_notify(3)). Without a socket it tells nobody. What
-// cannot be told is not said again: the manager's time-outs are for that.
+// Notifier returns a function that tells the service manager the state of this process,
+// over the socket in NOTIFY_SOCKET (sd_notify(3)). Without a socket the function does
+// nothing. It does not repeat a message that could not be sent, because the manager's
+// time-outs cover that.
 func Notifier(socket string) (notify func(state string)) {
 	if socket == "" {
 		return func(string) {}

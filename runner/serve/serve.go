@@ -1,9 +1,9 @@
-// Package serve is a process that runs plans when they are due.
+// Package serve runs plans when they are due.
 //
-// It decides nothing about a run and nothing about time: package schedule says
-// what is due, the journal which due time is whose, and what runs a plan comes
-// in from outside. A due time is entered in the journal before anything of it
-// begins, so that it is started once at most, whatever ends the process.
+// It decides nothing about runs or time. Package schedule says what is due, the journal
+// holds the decisions about due times, and callers supply the function that runs a
+// plan. A due time is entered in the journal before its run begins, so that it is
+// started at most once, whatever ends the process.
 package serve
 
 import (
@@ -21,7 +21,7 @@ import (
 )
 
 const (
-	beat         = 5 * time.Second // how often it is looked at what is due
+	beat         = 5 * time.Second // how often to check what is due
 	readEvery    = 10 * time.Second
 	tellEvery    = time.Minute
 	recoverEvery = 5 * time.Minute
@@ -30,88 +30,91 @@ const (
 // Plan is a plan that is served.
 type Plan struct {
 	journal.Scheduled
-	Rules    string // its schedules as text: other ones begin anew
+	Rules    string // its schedules as text; other rules count as new ones
 	Schedule schedule.Plan
-	FourEyes bool            // what somebody asks for needs a second person
-	Source   string          // a digest of what it was read from
+	FourEyes bool            // requests need a second person
+	Source   string          // a digest of the files that it was read from
 	Run      func(Order) End // runs it
-	// Missed tells people that it was not run at some times, the last of them due; nil: nobody is to be told.
+	// Missed tells people that the plan was not run at some times, the last of which is
+	// due; nil: nobody is told.
 	Missed func(due time.Time, times int, why string)
 }
 
-// Order is what a run is begun with.
+// Order is what a run begins with.
 type Order struct {
 	Signals <-chan string    // ask it to stop, by name
-	Begun   func(run string) // is told which run it is
-	// Start is who asked for it, and as what; nil: its schedule.
+	Begun   func(run string) // receives the ID of the run
+	// Start is the request that asked for it; nil: its schedule did.
 	Start *journal.Start
 }
 
 // End is how a run ended.
 type End struct {
-	Run      string // empty: none was begun
+	Run      string // empty: no run began
 	ExitCode int
 	Message  string
 }
 
-// Catalogue is what the directory of plans holds.
+// Catalogue is the content of the directory of plans.
 type Catalogue struct {
 	Plans  []Plan
 	Broken []journal.BrokenPlan
 }
 
-// Server runs plans. All its fields are needed.
+// Server runs plans. All exported fields are required.
 type Server struct {
 	Journal *journal.Journal
 	Clock   clock.Clock
 	Log     *slog.Logger
-	Self    journal.Server // who it is
-	// Read reads the plans. It gives nil where nothing has changed; always: also then.
+	Self    journal.Server // this process
+	// Read reads the plans. It returns nil if nothing has changed, unless always is
+	// set.
 	Read func(always bool) *Catalogue
-	// Recover brings back what dead runs have left quiesced. It is asked to stop like a run.
+	// Recover brings back what dead runs left quiesced. signals ask it to stop, as for
+	// a run.
 	Recover func(signals <-chan string)
-	// Notify tells the service manager.
+	// Notify tells the service manager a state.
 	Notify func(state string)
 
 	Health Health
 
 	once      sync.Once
-	done      chan func()   // what ended beside the loop, and what is asked from outside, for the loop
+	done      chan func()   // functions for the loop: results of jobs, and requests from outside
 	over      chan struct{} // closed when the loop has ended
-	plans     []Plan        // those that have schedules
+	plans     []Plan        // those with schedules
 	since     map[journal.Scheduled]time.Time
 	asked     map[journal.Scheduled]time.Time
-	jobs      map[any]*job // what is under way, by plan or name
+	jobs      map[any]*job // work under way, by plan or name
 	recovered time.Time    // when the last recovery ended
-	closed    bool         // how the starts of a server that is gone have ended is entered
+	closed    bool         // the ends of a dead server's starts are entered
 	read      time.Time
 	reread    bool
 	told      time.Time
 	stopping  bool
-	paused    *journal.Asked // who has asked to start nothing new; nil: nobody
-	lifted    *journal.Asked // the one that ended just now
+	paused    *journal.Asked // who stopped new starts; nil: nobody
+	lifted    *journal.Asked // the pause that ended just now
 	leaving   bool
 
-	mu     sync.Mutex // of what others look at; only the loop changes it, but for the runs' names
+	mu     sync.Mutex // guards what others read; only the loop changes it, except for the IDs of runs
 	all    []Plan
 	broken []journal.BrokenPlan
-	runs   map[journal.Scheduled]*job // those of the jobs that are runs
-	dead   []string                   // runs that an earlier server had begun and not ended
+	runs   map[journal.Scheduled]*job // the jobs that are runs
+	dead   []string                   // runs that an earlier server began and did not end
 }
 
-// Leave is the name of the signal by which a server ends as soon as no run is in
-// progress. Until then it goes on as before: a package that brings a newer
-// program sends it.
+// Leave is the name of the signal that ends a server as soon as no run is in progress.
+// Until then the server works as before. A package that installs a newer program sends
+// it.
 const Leave = "SIGUSR2"
 
-// The jobs that are no runs.
+// The jobs that are not runs.
 const (
 	recovery = "recovery"
 	reading  = "reading"
 )
 
-// Serve runs plans until a signal has come and what was under way has ended. A
-// second signal is passed on, too.
+// Serve runs plans until a signal has come and the work under way has ended. It passes
+// a second signal on, too.
 func (s *Server) Serve(signals <-chan string, reload <-chan struct{}) {
 	s.prepare()
 	defer close(s.over)
@@ -153,7 +156,7 @@ func (s *Server) Serve(signals <-chan string, reload <-chan struct{}) {
 	}
 }
 
-// begin does something beside the loop; then is called in the loop when it has ended.
+// begin starts a job beside the loop. When do has ended, the loop calls then.
 func (s *Server) begin(key any, do func(j *job) (then func())) {
 	j := &job{signals: make(chan string, 8)}
 	s.jobs[key] = j
@@ -204,7 +207,7 @@ func (s *Server) step(now time.Time) {
 			for _, p := range s.plans {
 				s.decide(p, now)
 			}
-			s.lifted = nil // whatever was kept from being started is decided about
+			s.lifted = nil // whatever the pause kept from starting is now decided
 		}
 	}
 	if s.told.IsZero() || apart(now, s.told) >= tellEvery {
@@ -212,7 +215,8 @@ func (s *Server) step(now time.Time) {
 	}
 }
 
-// apart is the time between two instants: a clock that was set back shows, too.
+// apart returns the time between two instants. It is never negative, so that a clock
+// that was set back is noticed too.
 func apart(a, b time.Time) time.Duration { return a.Sub(b).Abs() }
 
 func (s *Server) recover() { s.recoverBy(s.Recover) }
@@ -227,8 +231,9 @@ func (s *Server) recoverBy(do func(signals <-chan string)) {
 	})
 }
 
-// ready reports whether what earlier runs have left was looked after, so that
-// something new may begin: a start that is still open is one of a server that is gone.
+// ready reports whether new runs may begin: the work that earlier runs left was
+// attended to, and every start that is still open in the journal belongs to a dead
+// server.
 func (s *Server) ready() bool {
 	if !s.closed && !s.recovered.IsZero() {
 		if err := s.closeDead(context.Background()); err != nil {
@@ -240,7 +245,7 @@ func (s *Server) ready() bool {
 	return s.closed
 }
 
-// closeDead enters of the starts of a server that is gone how they ended.
+// closeDead enters how the starts of a dead server ended.
 func (s *Server) closeDead(ctx context.Context) error {
 	open, err := s.Journal.Firings(ctx, true, 1000)
 	if err = cmp.Or(s.closeDeadStarts(ctx), err); err != nil {
@@ -273,7 +278,7 @@ func (s *Server) readPlans() {
 	})
 }
 
-// adopt serves other plans from now on.
+// adopt replaces the served plans.
 func (s *Server) adopt(c *Catalogue) {
 	ctx, now := context.Background(), s.Clock.Now()
 	s.plans, s.Self.Broken = nil, c.Broken
@@ -287,7 +292,7 @@ func (s *Server) adopt(c *Catalogue) {
 			continue
 		}
 		since, err := s.Journal.NoteSchedule(ctx, p.Scheduled, p.Rules, now)
-		if err != nil { // it is read anew
+		if err != nil { // the plans will be read again
 			s.journalFailed(err)
 			s.reread = true
 			continue
@@ -295,7 +300,7 @@ func (s *Server) adopt(c *Catalogue) {
 		s.since[p.Scheduled] = since
 		s.plans = append(s.plans, p)
 	}
-	if len(c.Broken) == 0 { // what cannot be read may hold one of them
+	if len(c.Broken) == 0 { // an invalid file may hold one of them
 		if err := s.Journal.ForgetSchedules(ctx, func(k journal.Scheduled) bool { return served[k] }); err != nil {
 			s.journalFailed(err)
 		}
@@ -312,11 +317,11 @@ func (s *Server) adopt(c *Catalogue) {
 	s.tell(now)
 }
 
-// decide decides what of a plan is due.
+// decide decides about the due times of a plan.
 func (s *Server) decide(p Plan, now time.Time) {
 	ctx := context.Background()
 	_, running := s.jobs[p.Scheduled]
-	if s.since[p.Scheduled].After(now) { // the clock was ahead when the plan was seen first
+	if s.since[p.Scheduled].After(now) { // the clock was ahead when the plan was first seen
 		since, err := s.Journal.NoteSchedule(ctx, p.Scheduled, p.Rules, now)
 		if err != nil {
 			s.journalFailed(err)
@@ -360,13 +365,13 @@ func (s *Server) decide(p Plan, now time.Time) {
 	}
 }
 
-// telling is the job of telling people what of a plan was missed.
+// telling is the key of a job that tells people about missed times of a plan.
 type telling struct {
 	journal.Scheduled
 	due int64
 }
 
-// tellMissed tells people once of all that was missed: it is entered before.
+// tellMissed tells people once about all missed times. They are in the journal already.
 func (s *Server) tellMissed(p Plan, missed []schedule.Decision) {
 	last := missed[len(missed)-1]
 	s.begin(telling{p.Scheduled, last.Due.Unix()}, func(*job) func() {
@@ -375,8 +380,8 @@ func (s *Server) tellMissed(p Plan, missed []schedule.Decision) {
 	})
 }
 
-// mayStart reports whether anything new may be started. What the journal cannot
-// tell counts as no.
+// mayStart reports whether anything new may be started. It returns false if the journal
+// cannot be read.
 func (s *Server) mayStart() bool {
 	paused, err := s.Journal.Paused(context.Background())
 	if err != nil {
@@ -405,7 +410,7 @@ func (s *Server) start(p Plan, f journal.Firing) {
 				s.Log.Error("it cannot be entered which run a start has begun", "plan", p.Plan, "run", run, "error", err)
 			}
 		}})
-		f.Run, f.Ended, f.ExitCode, f.Message = cmp.Or(end.Run, f.Run), s.Clock.Now(), end.ExitCode, end.Message // one that failed may not say which it was
+		f.Run, f.Ended, f.ExitCode, f.Message = cmp.Or(end.Run, f.Run), s.Clock.Now(), end.ExitCode, end.Message // a failed run may not say which one it was
 		if f.Message == "" {
 			f.Message = late
 		}
@@ -422,7 +427,7 @@ func (s *Server) start(p Plan, f journal.Firing) {
 	})
 }
 
-// tell enters that the server is alive.
+// tell records in the journal that the server is alive.
 func (s *Server) tell(now time.Time) {
 	s.Self.Beat = now
 	if err := s.Journal.SetServer(context.Background(), s.Self); err != nil {
@@ -434,12 +439,12 @@ func (s *Server) tell(now time.Time) {
 }
 
 func (s *Server) journalFailed(err error) {
-	s.told = time.Time{} // tried again with the next beat
+	s.told = time.Time{} // the next beat tries again
 	s.Health.set(func(h *Health) { h.journal = false })
 	s.Log.Error("the journal cannot be used: no plan is started before it can", "error", err)
 }
 
-// Identify is who this process is.
+// Identify describes this process.
 func Identify(plans string) journal.Server {
 	host, _ := os.Hostname()
 	return journal.Server{Host: host, PID: os.Getpid(), Plans: plans}

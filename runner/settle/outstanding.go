@@ -13,27 +13,28 @@ import (
 	"github.com/dprun/dprun/runner/pending"
 )
 
-// Outstanding is an obligation that is not done: its pending file, its row in
-// the journal, or both, and who is at it.
+// Outstanding is an obligation that is not settled: its pending file, its row in the
+// journal, or both, and the process that works on it.
 type Outstanding struct {
 	journal.Obligation
 	Filed  bool      // it has a pending file
-	Noted  bool      // it has a row in the journal that is not paid
-	Holder lock.Info // of its run's lock
+	Noted  bool      // it has an open row in the journal
+	Holder lock.Info // of the lock of its run
 	Live   bool      // the holder is at work
 }
 
-// Overdue reports whether the target should be back by now, whoever is at it.
+// Overdue reports whether the target should be back by now, whoever works on it.
 func (o Outstanding) Overdue(now time.Time) bool {
 	return o.Kind == pending.Unquiesce && !o.DueBack.IsZero() && now.After(o.DueBack)
 }
 
-// Left reports whether an obligation is left to a process at work: the target
-// is down for its sake, and not yet overdue.
+// Left reports whether an obligation is left to a live process: that process needs the
+// target down, and the target is not overdue.
 func (o Outstanding) Left(now time.Time) bool { return o.Live && !o.Overdue(now) }
 
-// Outstanding lists what is not done, the oldest first, and who is at it. The
-// error is that of the pending files; without a journal they are all.
+// Outstanding lists the obligations that are not settled, the oldest first, and who
+// works on them. Its error is that of reading the pending files. Without a journal, the
+// files are the whole list.
 func (s *Settler) Outstanding(ctx context.Context) ([]Outstanding, error) {
 	files, _, err := s.Pending.List()
 	if err != nil {
@@ -57,17 +58,18 @@ func (s *Settler) Outstanding(ctx context.Context) ([]Outstanding, error) {
 		}
 		out[i].Holder, out[i].Live = h.Holder, h.Live
 	}
-	now := s.Clock.Now() // a right that is kept too long stops all others: its process is named
+	now := s.Clock.Now() // an unused permit that is kept too long blocks all others, so the list names its process
 	return slices.DeleteFunc(out, func(o Outstanding) bool { return o.Unused() && !o.Overdue(now) }), nil
 }
 
-// Unused reports whether a run at work has the right to quiesce, and has sent
-// nothing: it has no file. Nothing is to be brought back. Whoever recovers a run
-// has to look: also this process, while it holds the lock.
+// Unused reports whether a live run has a permit to quiesce but has sent nothing: there
+// is no file, so nothing must be brought back. For a process that recovers the run it
+// returns false, also in that process itself, because it has to look.
 func (o Outstanding) Unused() bool { return o.Live && !o.Holder.Recovery && !o.Filed }
 
-// Note enters in the journal what only pending files tell: the journal was lost
-// and begun anew. The quiesce guard counts what is down from there.
+// Note enters obligations in the journal that only pending files know, because the
+// journal was lost and a new one was begun. The quiesce guard counts what is down from
+// the journal.
 func (s *Settler) Note(ctx context.Context, all []Outstanding) {
 	var unknown []pending.Obligation
 	for _, o := range all {
@@ -83,9 +85,9 @@ func (s *Settler) Note(ctx context.Context, all []Outstanding) {
 	}
 }
 
-// listed puts files and rows together, the oldest first. The pending files are
-// the truth. A row without a file is listed too: somebody has to look. troubles
-// are why something could not be settled just now.
+// listed combines files and rows, the oldest first. The pending files are the truth. A
+// row without a file is listed too, because somebody has to look. troubles are the
+// reasons why obligations could not be settled just now.
 func listed(files []pending.Obligation, owed []journal.Obligation, troubles map[pending.Key]string) []Outstanding {
 	rows := map[pending.Key]journal.Obligation{}
 	for _, o := range owed {
@@ -112,16 +114,15 @@ func listed(files []pending.Obligation, owed []journal.Obligation, troubles map[
 	return out
 }
 
-// quiescedByLiveRuns lists what runs at work have quiesced and bring back by
-// themselves.
+// quiescedByLiveRuns lists what live runs have quiesced and bring back by themselves.
 func quiescedByLiveRuns(all []Outstanding, now time.Time) []Outstanding {
 	return slices.DeleteFunc(slices.Clone(all), func(o Outstanding) bool {
 		return o.Kind != pending.Unquiesce || !o.Left(now) || o.Holder.Recovery
 	})
 }
 
-// keeps returns the live run that currently keeps the target of an unquiesce
-// quiesced for itself, or nothing.
+// keeps returns the live run that currently keeps the target of an unquiesce quiesced
+// for itself, or nothing.
 func keeps(quiesced []Outstanding, o Outstanding) string {
 	for _, q := range quiesced {
 		box := q.Device == o.Device || q.Identity != "" && q.Identity == o.Identity
@@ -132,18 +133,18 @@ func keeps(quiesced []Outstanding, o Outstanding) string {
 	return ""
 }
 
-// Blocked says of devices that something is owed to why a new run must not use
-// them: by name, and by the identity of the box.
+// Blocked returns the devices with pending recoveries and why a new run must not use
+// them, by name and by the identity of the box.
 func Blocked(all []Outstanding, now time.Time) (names, boxes map[string]string) {
 	names, boxes = map[string]string{}, map[string]string{}
 	for _, o := range all {
-		if o.Kind == pending.PostScript || o.Kind == pending.Restore { // what may be imported or not is backed up as it is
+		if o.Kind == pending.PostScript || o.Kind == pending.Restore { // such a device is backed up as it is
 			continue
 		}
 		why := "bring it back with dprun recover"
 		if o.Left(now) {
 			if !o.Holder.Recovery {
-				continue // a run at work: the device's lock and state decide
+				continue // a live run: the device's lock and state decide
 			}
 			why = "it is being recovered just now: wait for that to end"
 		}

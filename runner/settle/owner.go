@@ -11,13 +11,12 @@ import (
 // ownerLeaves is how long the plugins of a killed run may take to notice and end.
 const ownerLeaves = 10 * time.Second
 
-// TakeOver takes the lock of a run whose process is gone, and waits for its
-// children to end. Without a lock and an error, by is the live process that works
-// on the run, or, when that is nil too, something that the dead process has started
-// does not end.
+// TakeOver takes the lock of a run whose process is gone, and waits for its children to
+// end. If it returns neither a lock nor an error, by is the live process that works on
+// the run. If by is nil too, something that the dead process started does not end.
 //
-// A wait is cut short when the holder is working, and not dying. It may be over by
-// the time that is asked again: then the run is nobody's, and is tried for anew.
+// TakeOver stops waiting when it sees that the holder is working and not dying. If that
+// holder is gone when TakeOver checks again, it tries anew.
 func (s *Settler) TakeOver(ctx context.Context, run string) (held *lock.Lock, by *lock.Info, err error) {
 	return s.takeOver(ctx, run, ownerLeaves, working)
 }
@@ -50,14 +49,14 @@ func (s *Settler) takeOver(ctx context.Context, run string, patience time.Durati
 
 func working(holder lock.Info) bool { return alive(holder.PID) }
 
-// Holder is who holds a run's lock, and whether that process is at work. A
-// lock alone says only that something which the run has started is still there.
+// Holder returns who holds a run's lock, and whether that process is alive. A held lock
+// alone shows only that something started by the run still exists.
 func (s *Settler) Holder(ctx context.Context, run string) (by lock.Info, live bool) {
 	held, by, err := s.Locks.Held(lock.RunKey(run))
 	if err != nil || !held {
 		return by, false
 	}
-	if by.PID == 0 && s.Journal != nil { // it has not said yet
+	if by.PID == 0 && s.Journal != nil { // its note is not written yet
 		if known, err := s.Journal.Run(ctx, run); err == nil {
 			by.PID = known.PID
 		}

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// alive reports whether a process runs; a zombie does not.
+// alive reports whether a process runs. A zombie does not.
 func alive(pid int) bool {
 	if pid <= 0 {
 		return false
@@ -18,7 +18,7 @@ func alive(pid int) bool {
 		if _, err := os.Stat("/proc/self"); err == nil {
 			return false
 		}
-		return true // no /proc to ask
+		return true // there is no /proc to ask
 	}
 	if err != nil {
 		return true
@@ -26,15 +26,15 @@ func alive(pid int) bool {
 	return !strings.HasPrefix(afterName(string(b)), "Z")
 }
 
-// Stopped reports whether a process is stopped, as by SIGSTOP: it is there and
-// does nothing.
+// Stopped reports whether a process is stopped, as by SIGSTOP: it exists but does
+// nothing.
 func Stopped(pid int) bool {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	return err == nil && strings.HasPrefix(afterName(string(b)), "T")
 }
 
-// afterName is what follows the program's name in /proc/PID/stat. The name
-// stands in parentheses and may hold any character, these too.
+// afterName returns what follows the program's name in /proc/PID/stat. The name is in
+// parentheses and may hold any character, including parentheses.
 func afterName(stat string) string {
 	return strings.TrimPrefix(stat[strings.LastIndexByte(stat, ')')+1:], " ")
 }

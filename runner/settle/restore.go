@@ -14,9 +14,9 @@ import (
 	"github.com/dprun/dprun/sdk/failure"
 )
 
-// lookAtRestore finds out what became of a restore whose process is gone, or that
-// was left without proof. It is done when the target is proven to be as before, or
-// as the archive has it and saved. It changes nothing on the device.
+// lookAtRestore finds out how a restore ended whose process is gone or that was left
+// without proof. The obligation is settled when the target is proven to be as before,
+// or to equal the archive and be saved. It changes nothing on the device.
 func (s *Settler) lookAtRestore(ctx context.Context, src sdk.Source, o pending.Obligation) error {
 	r, err := record.RestoreOf(o)
 	if err != nil {
@@ -55,8 +55,8 @@ func (s *Settler) lookAtRestore(ctx context.Context, src sdk.Source, o pending.O
 	return nil
 }
 
-// LookAt reads how a target resembles what it was before a restore, and what was
-// to be restored.
+// LookAt compares a target with its state before a restore and with what was to be
+// restored.
 func LookAt(ctx context.Context, src sdk.Source, r record.Restore, domain string) restore.Answer {
 	for _, file := range []string{r.WayBack, r.Archive} {
 		if _, err := os.Stat(file); err != nil {
@@ -79,10 +79,11 @@ func LookAt(ctx context.Context, src sdk.Source, r record.Restore, domain string
 	return restore.Looked(got)
 }
 
-// forgetRestore removes what the restore was looked at with: nothing is owed any more.
+// forgetRestore removes the archives that were needed to look at the restore, because
+// its obligation is settled.
 func (s *Settler) forgetRestore(o pending.Obligation) {
 	r, err := record.RestoreOf(o)
-	if err == nil && filepath.Base(filepath.Dir(r.Archive)) == o.Run { // nothing else is ever removed
+	if err == nil && filepath.Base(filepath.Dir(r.Archive)) == o.Run { // never removes anything else
 		err = os.RemoveAll(filepath.Dir(r.Archive))
 	}
 	if err != nil {

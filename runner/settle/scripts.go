@@ -18,11 +18,11 @@ import (
 	"github.com/dprun/dprun/sdk/failure"
 )
 
-// Scripts runs the scripts that ended runs owe, from their own rows:
-// those of tasks first, a plan's last. The runs' locks are held.
+// Scripts runs the pending scripts of ended runs from their own rows: first those of
+// tasks, then those of plans. The caller holds the locks of the runs.
 //
-// Like in a run, a script is written down as started before it is. One that
-// was started before, with an outcome that nobody knows, is not run again.
+// As in a run, a script is recorded as started before it starts. A script that was
+// started before with an unknown outcome is not run again.
 func (s *Settler) Scripts(ctx context.Context, owed []pending.Obligation) error {
 	if len(owed) == 0 {
 		return nil
@@ -42,8 +42,8 @@ func (s *Settler) Scripts(ctx context.Context, owed []pending.Obligation) error 
 	return errors.Join(errs...)
 }
 
-// stoppable ends a context with the first signal: what a script does may take
-// long, and no machine is there to hear of it.
+// stoppable ends a context at the first signal. A script may take long, and here no
+// machine handles the signal.
 func (s *Settler) stoppable(ctx context.Context) (_ context.Context, stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	deaf := s.listen(func(name string) bool {
@@ -57,10 +57,11 @@ func (s *Settler) stoppable(ctx context.Context) (_ context.Context, stop func()
 	}
 }
 
-// runScript runs one script, or notes why it still waits. The error is the journal's.
+// runScript runs one script, or notes why it still waits. Its error is that of the
+// journal.
 func (s *Settler) runScript(ctx context.Context, o pending.Obligation) error {
 	if ctx.Err() != nil {
-		return nil // asked to stop: it stays owed
+		return nil // asked to stop: the script stays pending
 	}
 	row, err := record.ScriptOf(o)
 	if err != nil {
@@ -96,7 +97,7 @@ func (s *Settler) runScript(ctx context.Context, o pending.Obligation) error {
 	return s.doScript(ctx, o, row, secrets, job)
 }
 
-// scriptJob is what the executor is to do, or why it must not yet.
+// scriptJob returns the executor's job, or the reason why the script must wait.
 func (s *Settler) scriptJob(ctx context.Context, o pending.Obligation, row record.Script) (job engine.Job, why, err error) {
 	hook := lifecycle.HookOf(o.ID)
 	job = engine.Job{Notify: func(event.Notice) {}, Progress: func(int64, int64) {}, Action: lifecycle.Action{
@@ -144,18 +145,18 @@ func (s *Settler) scriptJob(ctx context.Context, o pending.Obligation, row recor
 	return job, nil, nil
 }
 
-// ofTask makes a job one of the task that owes the script.
+// ofTask adds the task of a pending script to a job.
 func ofTask(job *engine.Job, o pending.Obligation, row record.Script) {
 	job.Task = &lifecycle.TaskSpec{ID: o.Task, Run: o.Run, Plan: row.Plan, Device: o.Device, Domain: o.Domain,
 		Activity: lifecycle.Activity{Name: row.Activity, Type: row.ActivityType}}
 	job.Prepared = &event.Prepared{Stamp: row.Stamp}
 }
 
-// again reports whether an owed script is run until it has worked: one that
-// leads traffic back. Any other is started once.
+// again reports whether a pending script is run until it succeeds. That applies to a
+// script that leads traffic back. Every other script is started once.
 func again(o pending.Obligation) bool { return o.ID == lifecycle.OwedAfterUnquiesce }
 
-// begunAlready reports whether a script was started and its end is not known.
+// begunAlready reports whether a script was started and its end is unknown.
 func (s *Settler) begunAlready(ctx context.Context, o pending.Obligation, action string) (begun bool, err error) {
 	if again(o) {
 		return false, nil
@@ -166,7 +167,7 @@ func (s *Settler) begunAlready(ctx context.Context, o pending.Obligation, action
 // notBegun reports whether a failed script did not even start.
 func notBegun(f *failure.Error) bool { return f != nil && f.Reason == failure.NotExecutable }
 
-// configurable reports whether the plugin takes the configuration.
+// configurable reports whether the plugin accepts the configuration.
 func (s *Settler) configurable(ctx context.Context, e execute.Endpoint) error {
 	h, err := s.Plugins.Hook(ctx, e.Type, e.Config)
 	if err != nil {
@@ -175,7 +176,7 @@ func (s *Settler) configurable(ctx context.Context, e execute.Endpoint) error {
 	return h.Close()
 }
 
-// doScript runs a script once and enters its end.
+// doScript runs a script once and enters its end in the journal.
 func (s *Settler) doScript(ctx context.Context, o pending.Obligation, row record.Script, secrets *record.Secrets, job engine.Job) error {
 	exec := s.Executor(o.Run, row.Plan, row.Dir, row.Alone(o, secrets))
 	defer exec.Close()
@@ -202,11 +203,11 @@ func (s *Settler) doScript(ctx context.Context, o pending.Obligation, row record
 	return errors.Join(s.appendScript(ctx, o, ev), s.Done(ctx, o))
 }
 
-// appendScript enters the start or the end of an owed script. One that may be
-// run again needs no record of it.
+// appendScript enters the start or the end of a pending script in the journal. A script
+// that may be run again needs no entry.
 func (s *Settler) appendScript(ctx context.Context, o pending.Obligation, ev event.Event) error {
 	if s.Journal == nil {
-		return nil // only one that may be run again comes so far
+		return nil // only scripts that may be run again reach this
 	}
 	if err := s.Journal.Append(ctx, o.Run, journal.Batch{Scripts: record.ScriptsOf([]event.Event{ev})}); err != nil && !again(o) {
 		return err

@@ -1,10 +1,9 @@
-// Package settle brings back what is owed: from the pending files alone, when the
-// process that owes it is gone or does not do it in time. It needs no plan, no
-// journal and no room on the disk, and works the same for a recovery and for the
-// look that precedes a run.
+// Package settle undoes what dead runs left, and what live ones do not undo in time. It
+// works from the pending files alone: it needs no plan, no journal and no room on the
+// disk. A recovery uses it, and so does every run before it begins.
 //
-// What is owed and who is at it is in outstanding.go, with the decisions about it;
-// locks of dead runs are in owner.go, gateways in settle.go, scripts in scripts.go.
+// outstanding.go lists obligations and who works on them. owner.go takes over the locks
+// of dead runs. settle.go brings gateways back, and scripts.go runs scripts.
 package settle
 
 import (
@@ -33,32 +32,32 @@ import (
 	"github.com/dprun/dprun/sdk/failure"
 )
 
-// settleAtOnce bounds how many targets are brought back at the same time.
+// settleAtOnce is how many targets are brought back at the same time.
 const settleAtOnce = 16
 
-// Settler is what bringing back needs, for one operation.
+// Settler undoes obligations during one operation.
 type Settler struct {
 	Pending *pending.Dir
-	Journal *journal.Journal // nil: it cannot be opened, and the pending files are all there is
+	Journal *journal.Journal // nil: it cannot be opened, and only the pending files exist
 	Locks   *lock.Locks
 	Plugins *pluginhost.Host
 	Clock   clock.Clock
 	Redact  *redact.Redactor
 	Log     *slog.Logger
-	Sink    event.Sink // gets what is settled
+	Sink    event.Sink // receives what is settled
 	By      string     // who settles, for the record: user@host
 	Secrets func() *record.Secrets
-	// Executor makes what runs the scripts of a run. The caller closes it.
+	// Executor returns what runs the scripts of a run. The caller closes it.
 	Executor func(run, plan, dir string, answers execute.Plan) *execute.Executor
-	Requests <-chan string       // to stop, by the names of signals
-	Asked    func(signal string) // told of the first that came while something was brought back
-	// Again is how long after a failure this process tries again by itself; zero:
-	// it does not.
+	Requests <-chan string       // requests to stop, by the names of signals
+	Asked    func(signal string) // called with the first signal that arrives during a recovery
+	// Again is how long after a failure this process tries again by itself; zero: it
+	// does not.
 	Again time.Duration
 
 	denied   atomic.Bool // a login was refused
 	mu       sync.Mutex
-	troubles map[pending.Key]string // why this operation could not settle them
+	troubles map[pending.Key]string // why this operation could not settle an obligation
 }
 
 // Settled is how one obligation of a run was settled.
@@ -67,9 +66,9 @@ type Settled struct {
 	event.Recovered
 }
 
-// Settle does what is owed to devices, from what stands in the obligations
-// alone: no journal, no plan and no room on the disk is needed. It returns how
-// each went. A target that a live run has quiesced meanwhile is left to that run.
+// Settle undoes obligations to devices, using only what the obligations hold. It
+// returns the result of each. A target that a live run has quiesced meanwhile is left
+// to that run.
 func (s *Settler) Settle(ctx context.Context, list, all []Outstanding) []Settled {
 	quiesced := quiescedByLiveRuns(all, s.Clock.Now())
 	var mu sync.Mutex
@@ -96,15 +95,15 @@ func (s *Settler) Settle(ctx context.Context, list, all []Outstanding) []Settled
 			return nil
 		})
 	}
-	_ = g.Wait() // what went wrong is in out
+	_ = g.Wait() // errors are in out
 	return out
 }
 
-// unwell is an error by which a target is in service, and its objects are not up.
+// unwell says that a target is in service but its objects are not up.
 type unwell struct{ error }
 
-// noteTrouble keeps why something is still owed, and enters it where that can
-// be written down. It is told with what is left, which comes last.
+// noteTrouble remembers why an obligation is still pending, and enters it in the
+// journal if possible. It is shown with the list of what is left, which comes last.
 func (s *Settler) noteTrouble(ctx context.Context, o pending.Obligation, why error) (trouble string) {
 	trouble = s.Redact.Redact(why.Error())
 	s.mu.Lock()
@@ -127,13 +126,13 @@ func (s *Settler) noteTrouble(ctx context.Context, o pending.Obligation, why err
 	return trouble
 }
 
-// deniedPause is how long a login that was refused is not tried again by the same
-// process: whoever counts refused logins must not lock the account, which is
-// needed to bring the gateway back.
+// deniedPause is how long this process waits after a refused login before it logs in
+// again. Devices count refused logins, and must not lock the account that is needed to
+// bring the gateway back.
 const deniedPause = 30 * time.Minute
 
-// Pause is how long this process waits before it tries again: Again, or longer
-// when a login was refused.
+// Pause returns how long this process waits before it tries again: Again, or longer if
+// a login was refused.
 func (s *Settler) Pause() time.Duration {
 	if s.denied.Load() {
 		return max(s.Again, deniedPause)
@@ -141,8 +140,8 @@ func (s *Settler) Pause() time.Duration {
 	return s.Again
 }
 
-// Done takes an obligation off the list, and enters it where that can be
-// written down: a row without a file is looked at again.
+// Done removes an obligation from the list, and enters that in the journal if possible.
+// A row without a file is examined again later.
 func (s *Settler) Done(ctx context.Context, o pending.Obligation) error {
 	if err := s.Pending.Remove(o.Key); err != nil {
 		return err
@@ -163,8 +162,8 @@ func (s *Settler) Done(ctx context.Context, o pending.Obligation) error {
 	return nil
 }
 
-// stillAway reports whether a device may lack something else that nobody at work
-// brings back, such as another domain.
+// stillAway reports whether something else on the device, such as another domain, may
+// be down without a live process that brings it back.
 func (s *Settler) stillAway(ctx context.Context, device string) bool {
 	owed, err := s.Journal.Owed(ctx)
 	return err != nil || slices.ContainsFunc(owed, func(o journal.Obligation) bool {
@@ -176,7 +175,7 @@ func (s *Settler) stillAway(ctx context.Context, device string) bool {
 	})
 }
 
-// settleOne does what one obligation asks, verifies it and removes its file.
+// settleOne settles one obligation, verifies the result and removes its file.
 func (s *Settler) settleOne(ctx context.Context, o Outstanding, hurried func() bool) error {
 	release, there, err := s.Pending.Claim(o.Key)
 	if err != nil {
@@ -184,7 +183,7 @@ func (s *Settler) settleOne(ctx context.Context, o Outstanding, hurried func() b
 	}
 	defer release()
 	if o.Filed && !there {
-		return s.Done(ctx, o.Obligation.Obligation) // another process has done it meanwhile
+		return s.Done(ctx, o.Obligation.Obligation) // another process has settled it meanwhile
 	}
 	e, err := s.endpointOf(o.Obligation.Obligation)
 	if err != nil {
@@ -215,7 +214,7 @@ func (s *Settler) settleOne(ctx context.Context, o Outstanding, hurried func() b
 	return nil
 }
 
-// discardAgain is how long after a device that is still busy is asked again.
+// discardAgain is the pause before asking a busy device again.
 const discardAgain = 5 * time.Second
 
 // discard removes files from a device.
@@ -223,7 +222,8 @@ func (s *Settler) discard(ctx context.Context, src sdk.Source, o pending.Obligat
 	return s.patiently(ctx, o, lifecycle.RequestLimit, hurried, func(ctx context.Context) error { return src.Discard(ctx, o.Token) })
 }
 
-// dropLimit bounds the removal of a domain, which the device does in its own time.
+// dropLimit is the time limit for removing a domain, which the device does in its own
+// time.
 const dropLimit = 12 * time.Minute
 
 // drop removes a domain that a drill has made.
@@ -238,7 +238,7 @@ func (s *Settler) drop(ctx context.Context, src sdk.Source, o pending.Obligation
 			err = restorer.Drop(ctx, sdk.Target{Domain: o.Domain})
 		}
 		if err != nil || slices.ContainsFunc(found.Domains, func(d sdk.Domain) bool { return d.Name == o.Domain }) {
-			return err // it was there, and is gone
+			return err // it existed and is gone now
 		}
 		if comes := o.Since.Add(comesWithin); s.Clock.Now().Before(comes) {
 			return failure.New(failure.Unavailable, failure.DeviceBusy, "%s is not there, and the gateway may still be making it: it is looked for until %s", o.Where(), comes.Format(time.TimeOnly))
@@ -247,13 +247,13 @@ func (s *Settler) drop(ctx context.Context, src sdk.Source, o pending.Obligation
 	})
 }
 
-// comesWithin is how long a domain may still appear after it was about to be asked
-// for: as long as a request may take, and a little for the clocks.
+// comesWithin is how long a domain may still appear after its creation was about to be
+// requested: the time of a request, and a little for differences between clocks.
 const comesWithin = lifecycle.RequestLimit + 10*time.Second
 
-// sameBox is an error unless what answers says that it is the box that something is
-// owed to. On another one a domain is gone that never was there, and a member of the
-// same group looks like the one that was restored. It gives what the box says.
+// sameBox fails unless the box that answers is the one that the obligation is about. On
+// another box, a domain that never existed there seems removed, and a member of the
+// same group looks like the restored one. It returns what the box reports.
 func sameBox(ctx context.Context, src sdk.Source, o pending.Obligation) (*sdk.Inspection, error) {
 	in, err := src.Inspect(ctx, sdk.InspectRequest{})
 	if err != nil {
@@ -266,8 +266,8 @@ func sameBox(ctx context.Context, src sdk.Source, o pending.Obligation) (*sdk.In
 	return in, nil
 }
 
-// patiently asks a device that is still busy with what is to be undone again, for
-// as long as one waits for a device to come back.
+// patiently repeats a request while the device is busy, at most as long as one waits
+// for a device to come back.
 func (s *Settler) patiently(ctx context.Context, o pending.Obligation, limit time.Duration, hurried func() bool, ask func(context.Context) error) error {
 	end := s.Clock.Now().Add(o.Way().Unquiesce + o.Way().Grace)
 	for {
@@ -284,8 +284,8 @@ func (s *Settler) patiently(ctx context.Context, o pending.Obligation, limit tim
 	}
 }
 
-// Unreadable reports whether the secrets of something that is owed to a device
-// cannot be read. Scripts say by themselves that they cannot be run.
+// Unreadable reports whether the secrets for some device with an obligation cannot be
+// read. Scripts report that themselves.
 func (s *Settler) Unreadable(owed []Outstanding) bool {
 	return slices.ContainsFunc(owed, func(o Outstanding) bool {
 		if o.Kind == pending.PostScript {
@@ -296,7 +296,8 @@ func (s *Settler) Unreadable(owed []Outstanding) bool {
 	})
 }
 
-// endpointOf is the device that something is owed to, its secrets read anew.
+// endpointOf returns the device that an obligation is about, with its secrets read
+// again.
 func (s *Settler) endpointOf(o pending.Obligation) (execute.Endpoint, error) {
 	e, err := record.DeviceOf(o)
 	if err != nil {
@@ -305,8 +306,8 @@ func (s *Settler) endpointOf(o pending.Obligation) (execute.Endpoint, error) {
 	return e.Open(s.Secrets())
 }
 
-// bringBack drives the machine of the way back until its target is explicitly
-// in service and healthy. What it waits for is logged.
+// bringBack drives the machine of the way back until its target is explicitly in
+// service and healthy. It logs what it waits for.
 func (s *Settler) bringBack(ctx context.Context, src sdk.Source, o pending.Obligation, hurried func() bool) error {
 	debt := lifecycle.NewDebt(o.Way())
 	debt.Restart(s.Clock.Now())
@@ -347,7 +348,7 @@ func (s *Settler) bringBack(ctx context.Context, src sdk.Source, o pending.Oblig
 	return errors.New(debt.Complaint())
 }
 
-// wayBack does one action of the way back.
+// wayBack performs one action of the way back.
 func (s *Settler) wayBack(ctx context.Context, src sdk.Source, target sdk.Target, a lifecycle.Action) (result event.Result, err error) {
 	limit := lifecycle.RequestLimit
 	if a.Kind == lifecycle.ActHealthBack {
@@ -366,9 +367,9 @@ func (s *Settler) wayBack(ctx context.Context, src sdk.Source, target sdk.Target
 	return result, err
 }
 
-// hearing counts the signals that come while gateways are brought back. The
-// first asks to stop after that, the second gives up the grace, and the third
-// ends the context: what is left stays owed.
+// hearing counts the signals that arrive while gateways are brought back. The first
+// asks to stop afterwards, the second gives up the grace period, and the third ends the
+// context. What is left stays pending.
 func (s *Settler) hearing(ctx context.Context) (_ context.Context, hurried func() bool, stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var heard atomic.Int32
@@ -387,8 +388,7 @@ func (s *Settler) hearing(ctx context.Context) (_ context.Context, hurried func(
 	}
 }
 
-// listen passes the requests to stop on, as long as those are wanted and until
-// deaf is called.
+// listen passes requests to stop to heard until heard returns false or deaf is called.
 func (s *Settler) listen(heard func(name string) (more bool)) (deaf func()) {
 	done, ended := make(chan struct{}), make(chan struct{})
 	go func() {

@@ -15,11 +15,12 @@ import (
 type allowed struct {
 	principals    []string
 	key           []byte   // in wire form
-	namespaces    []string // patterns; nil: every one
+	namespaces    []string // patterns; nil: every namespace
 	after, before time.Time
 }
 
-// refuses says why the key's signature does not count here and at that time.
+// refuses returns the reason why a signature of the key does not count here and at that
+// time.
 func (a allowed) refuses(namespace string, at time.Time) string {
 	switch {
 	case a.namespaces != nil && !inNamespaces(a.namespaces, namespace):
@@ -30,8 +31,8 @@ func (a allowed) refuses(namespace string, at time.Time) string {
 	return ""
 }
 
-// inNamespaces matches a list of patterns as OpenSSH does: only * and ? are special, and one
-// that begins with ! and matches rules out what others let in.
+// inNamespaces matches a list of patterns as OpenSSH does. Only * and ? are special. A
+// pattern that begins with ! and matches excludes what other patterns allow.
 func inNamespaces(patterns []string, namespace string) bool {
 	in := false
 	for _, p := range patterns {
@@ -48,8 +49,8 @@ func inNamespaces(patterns []string, namespace string) bool {
 	return in
 }
 
-// parse reads an allowed_signers file. A line that is a public key alone counts
-// too, for every principal.
+// parse reads an allowed_signers file. A line with only a public key is valid too, for
+// every principal.
 func parse(text string) (out []allowed, err error) {
 	for n, line := range strings.Split(text, "\n") {
 		line = strings.TrimSpace(line)
@@ -98,7 +99,7 @@ func isKeyType(word string) bool {
 	return strings.HasPrefix(word, "ssh-") || strings.HasPrefix(word, "ecdsa-") || strings.HasPrefix(word, "sk-")
 }
 
-// words splits a line at blanks that do not stand in quotes, and keeps the quotes.
+// words splits a line at blanks outside quotes, and keeps the quotes.
 func words(line string) (out []string, err error) {
 	quoted := false
 	out = strings.FieldsFunc(line, func(r rune) bool {
@@ -113,8 +114,8 @@ func words(line string) (out []string, err error) {
 	return out, nil
 }
 
-// options reads what stands between the names and the key. One that narrows what the
-// key may do must not be overlooked, so one that is not known is an error.
+// options reads the options between the names and the key. An option that limits what
+// the key may do must not be overlooked, so an unknown option is an error.
 func (a *allowed) options(text string) (err error) {
 	quoted := false
 	for _, option := range strings.FieldsFunc(text, func(r rune) bool {

@@ -1,6 +1,6 @@
-// Package signing signs what dprun writes and says who has signed what it reads,
-// in the form of `ssh-keygen -Y` (OpenSSH's PROTOCOL.sshsig), which OpenSSH
-// checks without dprun. It reads no file and no clock.
+// Package signing signs what dprun writes and verifies who signed what it reads.
+// Signatures have the form of `ssh-keygen -Y` (OpenSSH's PROTOCOL.sshsig), so that
+// OpenSSH can verify them without dprun. The package reads no files and no clock.
 package signing
 
 import (
@@ -13,13 +13,14 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// Suffix ends the name of the signature beside a file.
+// Suffix is the ending of the name of a signature beside its file.
 const Suffix = ".sig"
 
-// MaxSignature is how many bytes a signature may have.
+// MaxSignature is the greatest size of a signature, in bytes.
 const MaxSignature = 64 << 10
 
-// Namespaces say what a signature is meant for: one of a manifest is none of a record.
+// Namespaces say what a signature is for: the signature of a manifest is not valid for
+// a record.
 const (
 	Manifest = "dprun-manifest"
 	Run      = "dprun-run"
@@ -32,9 +33,9 @@ type Keys struct {
 	broken  error
 }
 
-// New reads a private key, as `ssh-keygen` writes it, with its passphrase (empty:
-// it has none), and the text of an allowed_signers file. Key and text may be empty.
-// The key's own signatures count in any case.
+// New reads a private key as `ssh-keygen` writes it, with its passphrase (empty: it has
+// none), and the text of an allowed_signers file. Key and text may be empty. Signatures
+// of the key itself always count.
 func New(key, passphrase, allowedSigners string) (*Keys, error) {
 	k := &Keys{}
 	var err error
@@ -52,27 +53,27 @@ func New(key, passphrase, allowedSigners string) (*Keys, error) {
 	if missing := new(ssh.PassphraseMissingError); errors.As(err, &missing) {
 		return nil, errors.New("the key of `signing` has a passphrase; give it as `passphrase`")
 	}
-	if err != nil { // the library's errors say nothing of the key
+	if err != nil { // the library's errors reveal nothing about the key
 		return nil, fmt.Errorf("the key of `signing` is no private key that can be used: %w; make one with `ssh-keygen -t ed25519 -f FILE`", err)
 	}
 	k.trusted = append(k.trusted, allowed{principals: []string{"*"}, key: k.signer.PublicKey().Marshal()})
 	return k, nil
 }
 
-// Broken are keys that should sign and cannot: each signature fails for that reason.
+// Broken returns keys that should sign but cannot: every signature fails with why.
 func Broken(why error) *Keys { return &Keys{broken: why} }
 
-// Signs reports whether they sign.
+// Signs reports whether the keys sign.
 func (k *Keys) Signs() bool { return k != nil && (k.signer != nil || k.broken != nil) }
 
-// Sign signs a text. The signature of one text by one key is always the same, so
-// that a file that is stored again is the same file.
+// Sign signs a text. One key always makes the same signature for a text, so that
+// storing a file again does not change it.
 func (k *Keys) Sign(namespace string, text []byte) ([]byte, error) {
 	if k.broken != nil {
 		return nil, k.broken
 	}
-	// Without randomness: ECDSA takes its nonce from key and text then (RFC 6979),
-	// and the other kinds need none.
+	// The signature uses no random numbers: ECDSA derives its nonce from key and text
+	// (RFC 6979), and the other kinds need none.
 	s, err := sshsig.SignWithRand(bytes.NewReader(text), nil, k.signer, sshsig.HashSHA512, namespace)
 	if err != nil {
 		return nil, fmt.Errorf("sign with key %s: %w", ssh.FingerprintSHA256(k.signer.PublicKey()), err)
@@ -80,17 +81,17 @@ func (k *Keys) Sign(namespace string, text []byte) ([]byte, error) {
 	return sshsig.Armor(s), nil
 }
 
-// Verdict says what a signature proves.
+// Verdict is what a signature proves.
 type Verdict struct {
 	Trusted bool   `json:"trusted"`       // a key signed exactly this, and its signatures count
 	Key     string `json:"key,omitempty"` // the fingerprint of the key that the signature names
 	Signer  string `json:"signer,omitempty"`
-	Why     string `json:"why,omitempty"` // it is not trusted
-	Genuine bool   `json:"-"`             // whoever has the key has signed exactly this
+	Why     string `json:"why,omitempty"` // why it is not trusted
+	Genuine bool   `json:"-"`             // the holder of the key has signed exactly this
 }
 
-// Check says whether a signature of a text counts. at is the time for which the
-// keys must be valid. An empty signature is none.
+// Check reports whether a signature of a text counts. The keys must be valid at the
+// given time. An empty signature does not count.
 func (k *Keys) Check(namespace string, text, signature []byte, at time.Time) Verdict {
 	if len(signature) == 0 {
 		return Verdict{Why: "it is not signed"}
@@ -127,5 +128,5 @@ func (k *Keys) Check(namespace string, text, signature []byte, at time.Time) Ver
 	return v
 }
 
-// Trusts reports whether anybody's signature counts.
+// Trusts reports whether anybody's signatures count.
 func (k *Keys) Trusts() bool { return k != nil && len(k.trusted) > 0 }

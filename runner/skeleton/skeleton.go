@@ -1,5 +1,5 @@
-// Package skeleton holds the files of a plugin to begin with. What it writes
-// compiles and keeps every rule for plugins; tests build and run it.
+// Package skeleton writes the files of a new plugin. They compile and follow every rule
+// for plugins; tests build and run them.
 package skeleton
 
 import (
@@ -20,17 +20,17 @@ import (
 //go:embed destination hook all:both
 var templates embed.FS
 
-// Plugin says what a skeleton is for.
+// Plugin describes the plugin to write.
 type Plugin struct {
 	Kind    string // destination or hook
 	Name    string
 	Go      string // version of the language
-	Version string // of dprun that it is built with, for go.mod: "v1.2.0"; empty: the newest
-	Replace string // directory of dprun's source to build it with; empty: none
+	Version string // of dprun to build it with, for go.mod: "v1.2.0"; empty: the newest
+	Replace string // directory with dprun's source to build it with; empty: none
 }
 
-// source reads from dprun's source which modules it is built of, so that a
-// plugin that is built with it needs nothing else, and no network.
+// source reads from dprun's source which modules it needs, so that a plugin that is
+// built with it needs no others and no network.
 func (p Plugin) source() (requires []string, sums []byte, err error) {
 	if p.Replace == "" {
 		return nil, nil, nil
@@ -51,14 +51,14 @@ func (p Plugin) source() (requires []string, sums []byte, err error) {
 	return requires, sums, err
 }
 
-// words are what the README calls a kind, and one of its rules.
+// words are the words of the README for a kind and one of its rules.
 var words = map[string]struct{ Noun, Rule string }{
 	"destination": {"destinations", "store/overwrite"},
 	"hook":        {"scripts", "hook/deadline"},
 }
 
-// Write writes the files into a directory, which it makes; one that is there
-// and not empty is refused. It gives their names below it, in order.
+// Write creates a directory and writes the files into it. It refuses a directory that
+// exists and is not empty. It returns the files' names below the directory, in order.
 func Write(dir string, p Plugin) (names []string, err error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -115,7 +115,7 @@ func write(file, from string, p Plugin, requires []string) error {
 	return create(file, b.Bytes())
 }
 
-// create writes a file that is not there yet.
+// create writes a file that does not exist yet.
 func create(file string, text []byte) error {
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return err

@@ -2,8 +2,8 @@ package state
 
 import "strings"
 
-// networkMagic names the file systems that other machines may write at the
-// same time, by the f_type that statfs gives on Linux.
+// networkMagic names the file systems that other machines can write at the same time,
+// by the f_type that statfs returns on Linux.
 func networkMagic(magic uint32) string {
 	switch magic {
 	case 0x6969:
@@ -38,10 +38,10 @@ func networkMagic(magic uint32) string {
 	return ""
 }
 
-// fuseMagic is FUSE's f_type. What stands behind it is told by the mount's type only.
+// fuseMagic is FUSE's f_type. Only the type of the mount tells what is behind it.
 const fuseMagic = 0x65735546
 
-// networkFUSE names the FUSE file systems that keep their data elsewhere, by
+// networkFUSE names the FUSE file systems that keep their data on other machines, by
 // the mount's type ("fuse.sshfs").
 func networkFUSE(mountType string) string {
 	switch name := strings.TrimPrefix(mountType, "fuse."); name {
@@ -51,8 +51,8 @@ func networkFUSE(mountType string) string {
 	return ""
 }
 
-// mountType finds the type of the mount of a device ("8:1") in the text of
-// /proc/self/mountinfo; empty when it is not there.
+// mountType returns the type of the mount of a device ("8:1") in the text of
+// /proc/self/mountinfo; empty: it is not there.
 func mountType(mountinfo, device string) string {
 	for line := range strings.Lines(mountinfo) {
 		before, after, found := strings.Cut(line, " - ")

@@ -7,7 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// networkFileSystem names the network file system that holds a path; empty for a local one.
+// networkFileSystem names the network file system that holds a path; empty: it is
+// local.
 func networkFileSystem(path string) (string, error) {
 	var vfs unix.Statfs_t
 	if err := unix.Statfs(path, &vfs); err != nil {

@@ -1,7 +1,7 @@
-// Package state finds and opens the state directory: the journal, staged
-// files, locks, installed plugins and the plugins' working directories. It is
-// private to one user and stands on a local file system, because flock and
-// SQLite's write-ahead log can be trusted only there.
+// Package state finds and opens the state directory. It holds the journal, staged
+// files, locks, installed plugins and the plugins' working directories. It is private
+// to one user and must be on a local file system, because flock and SQLite's
+// write-ahead log are reliable only there.
 package state
 
 import (
@@ -15,16 +15,16 @@ import (
 	"syscall"
 )
 
-// EnvDir names the environment variable that names the state directory.
+// EnvDir is the environment variable that names the state directory.
 const EnvDir = "DPRUN_STATE_DIR"
 
 // private is the mode of everything that [Open] creates.
 const private fs.FileMode = 0o700
 
-// Dir says which directory holds the state, as an absolute path: flag when it
-// is given (--state-dir), else $DPRUN_STATE_DIR, else $XDG_STATE_HOME/dprun,
-// else ~/.local/state/dprun. As the XDG specification demands, a relative
-// $XDG_STATE_HOME is ignored. env is usually [os.Getenv]. Nothing is created.
+// Dir returns the absolute path of the state directory: flag if it is given
+// (--state-dir), else $DPRUN_STATE_DIR, else $XDG_STATE_HOME/dprun, else
+// ~/.local/state/dprun. A relative $XDG_STATE_HOME is ignored, as the XDG specification
+// demands. env is usually [os.Getenv]. Dir creates nothing.
 func Dir(flag string, env func(string) string) (string, error) {
 	for _, dir := range []string{flag, env(EnvDir)} {
 		if dir == "" {
@@ -48,9 +48,9 @@ func Dir(flag string, env func(string) string) (string, error) {
 // State is an open state directory. It holds no descriptor.
 type State struct{ root string }
 
-// Open makes the state directory with what belongs into it where it is
-// missing (mode 0700), and refuses one that is on a network file system, is
-// owned by another user, or can be written by a group or by everybody.
+// Open creates what is missing of the state directory (mode 0700). It refuses a
+// directory that is on a network file system, is owned by another user, or is writable
+// by a group or by everybody.
 func Open(dir string) (*State, error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
@@ -59,7 +59,7 @@ func Open(dir string) (*State, error) {
 	if err := os.MkdirAll(abs, private); err != nil {
 		return nil, fmt.Errorf("create state directory %s: %w; give another one with --state-dir or %s", abs, err, EnvDir)
 	}
-	// A link is followed once, here: what it leads to is what is checked and used.
+	// A link is followed once, here. Its target is what is checked and used.
 	root, err := filepath.EvalSymlinks(abs)
 	if err != nil {
 		return nil, fmt.Errorf("open state directory %s: %w", abs, err)
@@ -78,7 +78,7 @@ func Open(dir string) (*State, error) {
 			return nil, fmt.Errorf("create %s in the state directory: %w", d, err)
 		}
 		if d == s.Plugins() {
-			continue // whoever starts a plugin checks it: nobody else needs it
+			continue // only those who start plugins need it, and they check it
 		}
 		if err := fit(d, os.Geteuid()); err != nil {
 			return nil, err
@@ -87,14 +87,14 @@ func Open(dir string) (*State, error) {
 	return s, nil
 }
 
-// Odd says what is strange about the journal's file and keeps nobody from it:
-// a link leads to where nothing was checked, and what others can write cannot
-// be trusted once they reach it.
+// Odd describes doubts about the journal's file that do not prevent its use: the target
+// of a link was not checked, and content that others can write cannot be trusted once
+// they reach it.
 func (s *State) Odd() []string {
 	var out []string
 	info, err := os.Lstat(s.Journal())
 	switch {
-	case err != nil: // it is made, or whoever opens it says why not
+	case err != nil: // missing: it will be created; otherwise, opening it reports the reason
 	case info.Mode().Type() == fs.ModeSymlink:
 		out = append(out, fmt.Sprintf("the journal %s is a link: whether that place is local and private is not checked; move the file here, with those that end in -wal and -shm", s.Journal()))
 	case info.Mode().Perm()&0o022 != 0:
@@ -103,7 +103,7 @@ func (s *State) Odd() []string {
 	return out
 }
 
-// UnfitError says why a directory is not used for state.
+// UnfitError says why a directory cannot be used for state.
 type UnfitError struct {
 	Dir    string
 	Why    string
@@ -114,7 +114,7 @@ func (e *UnfitError) Error() string {
 	return fmt.Sprintf("state directory %s %s; %s", e.Dir, e.Why, e.Remedy)
 }
 
-// fit checks that a directory is one, and that only the user uid can change it.
+// fit checks that a path is a directory that only the user uid can change.
 func fit(dir string, uid int) error {
 	info, err := os.Lstat(dir)
 	if err != nil {
@@ -134,44 +134,44 @@ func fit(dir string, uid int) error {
 	return nil
 }
 
-// Journal is the path of the journal's file.
+// Journal returns the path of the journal's file.
 func (s *State) Journal() string { return filepath.Join(s.root, "journal.db") }
 
-// Staging is the directory of captured files.
+// Staging returns the directory of captured files.
 func (s *State) Staging() string { return filepath.Join(s.root, "staging") }
 
-// Locks is the directory of lock files.
+// Locks returns the directory of lock files.
 func (s *State) Locks() string { return filepath.Join(s.root, "locks") }
 
-// Pending is the directory of the files that say what must be undone.
+// Pending returns the directory of the files that say what must be undone.
 func (s *State) Pending() string { return filepath.Join(s.root, "pending") }
 
-// Plugins is the directory of installed plugins.
+// Plugins returns the directory of installed plugins.
 func (s *State) Plugins() string { return filepath.Join(s.root, "plugins") }
 
-// Work is the directory below which plugins get their working directories.
+// Work returns the directory in which plugins get their working directories.
 func (s *State) Work() string { return filepath.Join(s.root, "work") }
 
-// GuardLog is the file that guard processes log to.
+// GuardLog returns the file that guard processes log to.
 func (s *State) GuardLog() string { return filepath.Join(s.root, "guard.log") }
 
-// Leftovers is the directory of notes about temporary files at destinations
-// that could not be removed yet.
+// Leftovers returns the directory of notes about temporary files at destinations that
+// could not be removed yet.
 func (s *State) Leftovers() string { return filepath.Join(s.root, "leftovers") }
 
-// Restores is the directory of what is needed to find out what became of a
-// restore: a directory for each run that owes that.
+// Restores returns the directory of what is needed to find out how restores ended. It
+// holds a directory for each run with such an obligation.
 func (s *State) Restores() string { return filepath.Join(s.root, "restores") }
 
-// Evidence is the directory of the records of what was done.
+// Evidence returns the directory of the records of what was done.
 func (s *State) Evidence() string { return filepath.Join(s.root, "evidence") }
 
-// Served is the directory of the copies of plans that a server serves, as they
-// were when they were valid last.
+// Served returns the directory of the copies of plans that a server serves, as they
+// were when they were last valid.
 func (s *State) Served() string { return filepath.Join(s.root, "served") }
 
-// AddEvidence adds a file to them, durably. One of its name stays as it is, and is
-// an error that is [fs.ErrExist].
+// AddEvidence durably adds a file to the records. If a file of that name exists, it
+// stays unchanged and the error is [fs.ErrExist].
 func (s *State) AddEvidence(name string, body []byte) error {
 	err := makeOnce(filepath.Join(s.Evidence(), name), body)
 	if err != nil {
@@ -184,12 +184,13 @@ func (s *State) AddEvidence(name string, body []byte) error {
 	return errors.Join(dir.Sync(), dir.Close())
 }
 
-// idSize is the length of the ID in bytes, as text.
+// idSize is the length of the ID as text, in bytes.
 const idSize = 26
 
-// ID names this state directory and no other, whatever its path is. Manifests
-// hold it, so that a destination tells which sets come from here. It is made
-// where it is missing: whoever loses it owns none of the sets before.
+// ID returns the identifier of this state directory, which no other has, whatever its
+// path is. Manifests hold it, so that a destination shows which sets come from here. ID
+// creates it if it is missing: a directory that has lost its ID no longer owns the
+// earlier sets.
 func (s *State) ID() (string, error) {
 	path := filepath.Join(s.root, "id")
 	body, err := os.ReadFile(path)
@@ -209,11 +210,11 @@ func (s *State) ID() (string, error) {
 	return id, nil
 }
 
-// keySize is the length of the key in bytes.
+// keySize is the length of the key, in bytes.
 const keySize = 32
 
-// Key is a secret of this state directory. Credentials are named with it, so
-// that the journal tells nothing of them. It is made where it is missing.
+// Key returns a secret of this state directory. It hides the credentials that the
+// journal refers to. Key creates it if it is missing.
 func (s *State) Key() ([]byte, error) {
 	path := filepath.Join(s.root, "credentials.key")
 	key, err := os.ReadFile(path)
@@ -232,14 +233,14 @@ func (s *State) Key() ([]byte, error) {
 	return key, nil
 }
 
-// makeKey makes a key.
+// makeKey creates a key.
 func makeKey(path string) error {
 	key := make([]byte, keySize)
 	_, _ = rand.Read(key) // never fails
 	return makeOnce(path, key)
 }
 
-// makeOnce makes a file that is whole as soon as it is there.
+// makeOnce creates a file that has its full content from the moment it exists.
 func makeOnce(path string, body []byte) error {
 	f, err := os.CreateTemp(filepath.Dir(path), ".new-")
 	if err != nil {
@@ -250,5 +251,5 @@ func makeOnce(path string, body []byte) error {
 	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
-	return os.Link(f.Name(), path) // refuses one that another process has made meanwhile
+	return os.Link(f.Name(), path) // fails if another process has created one meanwhile
 }

@@ -1,7 +1,7 @@
 package status
 
-// runCodes are the codes of runs: those that the reference product documents for
-// its plans, and ours.
+// runCodes are the codes of runs: those that the reference product documents for its
+// plans, and ours.
 var runCodes = []Entry{
 	{Code: RunOutOfMaintenanceWindow, Origin: OriginReference, Level: LevelRun, Phases: []int{0}, Class: ClassCancelled,
 		Meaning: "The run did not start: the time is outside the plan's maintenance window.",

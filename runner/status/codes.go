@@ -114,7 +114,7 @@ const (
 	RecoveredObligationsPaid         Code = "RECOVERED_OBLIGATIONS_PAID"
 )
 
-// Run-level codes: those that the reference documents for plans, and ours.
+// Codes of runs: those that the reference documents for plans, and ours.
 const (
 	RunOutOfMaintenanceWindow Code = "PRE_VALIDATION_OUT_OF_MAINTENANCE_WINDOW"
 	RunStoreIsNotMounted      Code = "PRE_VALIDATION_STORE_IS_NOT_MOUNTED"
@@ -139,7 +139,8 @@ var phaseWords = [...]string{
 	"quiescing", "capturing", "unquiescing", "storing", "post-script", "finished",
 }
 
-// Doing says in words what a task does in phases. What is no phase is left out.
+// Doing says in words what a task does in the given phases. It ignores numbers that are
+// not phases.
 func Doing(phases ...int) []string {
 	var names []string
 	for _, n := range phases {
