@@ -114,11 +114,11 @@ func (r *operation) acknowledge(ctx context.Context, target string) (report.Ackn
 		return done, nil
 	}
 	slices.Sort(targets)
-	err = fmt.Errorf("nothing is owed to a device %q, nor to the plan of a run with that ID", target)
+	err = fmt.Errorf("nothing must be undone on a device %q, nor for a run with that ID", target)
 	if len(devices) > 0 {
-		err = fmt.Errorf("what run %s owes is owed to devices; name those: %s", target, strings.Join(devices, ", "))
+		err = fmt.Errorf("what run %s left must be undone on devices; name the devices: %s", target, strings.Join(devices, ", "))
 	} else if len(targets) > 0 {
-		err = fmt.Errorf("%w; something is to: %s", err, strings.Join(targets, ", "))
+		err = fmt.Errorf("%w; acknowledge one of: %s", err, strings.Join(targets, ", "))
 	}
 	if target == ackJournal {
 		return done, errNotLost

@@ -131,10 +131,10 @@ func (c *checking) ofPlan(ctx context.Context, op *operation, p *plan.Plan) {
 	due := report.Unheld(op.owed(ctx).Owed)
 	for _, o := range due {
 		findings = append(findings, sdk.Finding{Check: "owed", Level: sdk.LevelError, Subject: o.Device,
-			Message: fmt.Sprintf("run %s still owes it: %s since %s", o.Run, o.Kind, o.Since.Format(time.RFC3339)), Remedy: "run dprun owed, and do what it says: the device is left out until then"})
+			Message: fmt.Sprintf("run %s left something that must be undone: %s since %s", o.Run, o.Kind, o.Since.Format(time.RFC3339)), Remedy: "run dprun owed, and do what it says: the device is left out until then"})
 	}
 	if len(due) == 0 {
-		findings = append(findings, sdk.Finding{Check: "owed", Level: sdk.LevelOK, Message: "no earlier run owes anything"})
+		findings = append(findings, sdk.Finding{Check: "owed", Level: sdk.LevelOK, Message: "no earlier run left anything that must be undone"})
 	}
 	findings = append(findings, c.stopped(ctx, op)...)
 	if held, holder, err := c.locks.Held(lock.PlanKey(p.Name, originOf(c.loaded, p))); err == nil && held {

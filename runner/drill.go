@@ -373,7 +373,7 @@ func (d *drilling) imported(ctx context.Context, archive, domain string, c *dril
 		return
 	}
 	if err := d.journal.Remember(ctx, owed); err != nil { // only the pending file is decisive
-		d.Log.Warn("what is owed to the drill gateway could not be entered in the journal", "error", err)
+		d.Log.Warn("that the drill's domain must be removed could not be entered in the journal", "error", err)
 	}
 	defer func() {
 		if c.Create != nil && !failure.From(c.Create).Kind.Retryable() {

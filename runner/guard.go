@@ -131,7 +131,7 @@ func (g *guard) watch(ctx context.Context) error {
 			g.ask()
 			continue
 		case next.end && next.unfinished:
-			return errorf(ExitOwed, "the guard of run %s ends: after %s the run still owes something; dprun owed lists it, and dprun recover tries again", g.request.Run, guardLimit)
+			return errorf(ExitOwed, "the guard of run %s ends: after %s something of the run must still be undone; dprun owed lists it, and dprun recover tries again", g.request.Run, guardLimit)
 		case next.end:
 			return nil
 		case next.act:
@@ -147,7 +147,7 @@ func (g *guard) watch(ctx context.Context) error {
 			w.hear(g.options.Clock.Now(), word)
 		case name := <-g.request.Signals:
 			if !w.over.IsZero() {
-				g.log.Warn("the guard is stopped by " + name + "; what the run still owes is done by dprun recover")
+				g.log.Warn("the guard is stopped by " + name + "; dprun recover undoes what the run has left")
 				return nil
 			}
 		case <-waiter.Wait(next.look, 0):
@@ -198,7 +198,7 @@ func sightOf(dir *pending.Dir, run string) (s sight, err error) {
 func (g *guard) look() sight {
 	s, err := sightOf(g.pending, g.request.Run)
 	if err != nil {
-		g.log.Error("the guard cannot look for what is owed; it looks again", "error", err)
+		g.log.Error("the guard cannot read what must be undone; it tries again", "error", err)
 	}
 	return s
 }
@@ -225,7 +225,7 @@ func (g *guard) recover(ctx context.Context, why string, pause time.Duration) (t
 			t.left = true
 		}
 	}()
-	g.log.Warn(why + ": the guard does what the run owes")
+	g.log.Warn(why + ": the guard undoes what the run has left")
 	r, err := Open(g.options)
 	if err != nil {
 		g.log.Error("the guard cannot open the state directory; it tries again", "error", err)

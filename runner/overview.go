@@ -139,7 +139,7 @@ func (g *glance) down(ctx context.Context, owed report.Pending, truth report.Ove
 		d.Unknown = err.Error()
 	}
 	if d.Unknown != "" && !g.sees("", "") { // the text may name devices that the caller must not see
-		d.Unknown = "something may be owed that cannot be read; ask somebody who may see all plans"
+		d.Unknown = "something that cannot be read may have to be undone; ask somebody who may see all plans"
 	}
 	serves := truth.Server != nil && truth.Server.Running && !truth.Late
 	for _, o := range owed.Owed {

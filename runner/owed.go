@@ -130,7 +130,7 @@ func (r *operation) noteProcess(ctx context.Context, s *event.Summary) {
 		s.ProcessWhy, _, _ = strings.Cut(left.Unknown.Message, ": ") // the full text comes last
 		return
 	}
-	s.ProcessWhy = fmt.Sprintf("run %s still owes something to device %s: dprun owed", left.Owed[i].Run, left.Owed[i].Device)
+	s.ProcessWhy = fmt.Sprintf("something of run %s must still be undone on device %s: dprun owed", left.Owed[i].Run, left.Owed[i].Device)
 }
 
 // owedExit returns the exit code for pending obligations. A domain that a drill

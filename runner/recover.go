@@ -197,7 +197,7 @@ func (r *operation) finish(ctx context.Context, run journal.Run, held *lock.Lock
 	r.sink.Run(event.RunInfo{Run: run.ID, Plan: run.Plan, Started: run.Started, Recovery: true})
 	machine, rec, err := record.Replay(ctx, r.journal, run)
 	if err != nil {
-		r.Log.Warn("the run cannot be finished as it was begun: its tasks are ended, and what it owes is done without it; `dprun owed` lists what is left", "run", run.ID, "error", err)
+		r.Log.Warn("the run cannot be finished as it was begun: its tasks are ended, and what it left is undone without it; `dprun owed` lists what remains", "run", run.ID, "error", err)
 		return r.closeUnreplayed(ctx, run)
 	}
 	plugins := r.startHost(held)
@@ -232,7 +232,7 @@ func (r *operation) lookAgain(ctx context.Context, b *record.Writer, rows []jour
 			}
 			row, err := b.Row(o)
 			if err != nil {
-				r.Log.Error("what is owed cannot be read from the run", "run", b.Record.Spec.ID, "task", o.Task, "error", err)
+				r.Log.Error("what must be undone cannot be read from the run", "run", b.Record.Spec.ID, "task", o.Task, "error", err)
 				continue
 			}
 			list = append(list, settle.Outstanding{Obligation: journal.Obligation{Obligation: row}})
@@ -260,7 +260,7 @@ func (r *operation) closeUnreplayed(ctx context.Context, run journal.Run) (*even
 	}
 	now := r.Clock.Now()
 	s := &event.Summary{Run: run.ID, Plan: run.Plan, Code: string(status.RunInterrupted), ExitCode: 1, Started: run.Started, Ended: now,
-		Message: "the run was interrupted and cannot be finished as it was begun; what it owes is done without it (`dprun owed` lists what is left); run the plan again"}
+		Message: "the run was interrupted and cannot be finished as it was begun; what it left is undone without it (`dprun owed` lists what remains); run the plan again"}
 	var out journal.Batch
 	end := func(t journal.Task, before []event.Status, code status.Code, message string) {
 		out.Statuses = append(out.Statuses, event.Status{V: event.Version, Run: run.ID, Task: t.ID, Seq: len(before) + 1, Plan: run.Plan, Activity: t.Activity,
@@ -319,7 +319,7 @@ func (f forgottenRun) String() string {
 	if f.staged != "" {
 		s += " and " + f.staged
 	}
-	return s + ": the journal or its -wal file was lost, damaged or replaced since. What the run had quiesced is listed as owed, or was brought back, " +
+	return s + ": the journal or its -wal file was lost, damaged or replaced since. What the run had quiesced is listed by dprun owed, or was brought back, " +
 		"as far as its pending files tell; look at the run's gateways (show domains). When all are in service: dprun recover --ack " + quoted(f.run) + ", which removes what it has left"
 }
 
@@ -352,7 +352,7 @@ func (r *operation) forgotten(ctx context.Context) ([]forgottenRun, error) {
 		}
 		owed, err := r.journal.Obligations(ctx, id)
 		if err != nil {
-			return nil, fmt.Errorf("ask the journal what run %s owes: %w", id, err)
+			return nil, fmt.Errorf("ask the journal what must be undone of run %s: %w", id, err)
 		}
 		if aside, done := noRun(owed); aside { // a drill is never a run of the journal, and a restore only after its beginning
 			if done {

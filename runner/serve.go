@@ -102,11 +102,11 @@ func (r *Runner) recoverTelling(signals <-chan string, sink event.Sink) (*report
 	}
 	for _, o := range res.Owed {
 		if !o.Held {
-			r.Log.Error("something is still owed to a device; dprun owed says what to do", "device", o.Device, "domain", o.Domain, "run", o.Run)
+			r.Log.Error("something must still be undone on a device; dprun owed says what to do", "device", o.Device, "domain", o.Domain, "run", o.Run)
 		}
 	}
 	if err != nil {
-		r.Log.Error("not all that is owed could be looked at", "error", err)
+		r.Log.Error("not everything that must be undone could be checked", "error", err)
 	}
 	return res, err
 }
@@ -187,7 +187,7 @@ func (r *Runner) runServed(q ServeRequest, feed *newsfeed, src Source, name stri
 		end.ExitCode, end.Message = CodeOf(err), err.Error()
 	}
 	if end.ExitCode == ExitOwed || end.ExitCode == ExitAway {
-		end.Message = fmt.Sprintf("something is still owed to a device: dprun owed says what to do. %s", end.Message)
+		end.Message = fmt.Sprintf("something must still be undone on a device: dprun owed says what to do. %s", end.Message)
 	}
 	return end
 }

@@ -264,7 +264,7 @@ func (s *Service) BringBack(ctx context.Context, by string) (*report.Result, err
 	var res *report.Result
 	var failed error
 	err := s.server.RecoverNow(ctx, func(signals <-chan string) {
-		s.r.Log.Info("what is owed is brought back, as asked", "by", by)
+		s.r.Log.Info("a recovery begins, as asked", "by", by)
 		res, failed = s.recover(signals)
 	})
 	if err != nil {

@@ -46,7 +46,7 @@ type News struct {
 	End    *End
 }
 
-// feed enters n news of a run, of which body holds one, or a list of statuses.
+// feed enters n news of a run: body is the news itself, or the list of n statuses.
 func (t *transaction) feed(run, kind string, n int, body any) error {
 	text, err := json.Marshal(body)
 	if err != nil {

@@ -64,7 +64,7 @@ func writeObligation(t *transaction, query, run string, o pending.Obligation) er
 // Remember enters obligations that the journal does not know. It leaves known
 // ones unchanged, because they may have been settled meanwhile.
 func (j *Journal) Remember(ctx context.Context, owed ...pending.Obligation) error {
-	return j.write(ctx, "enter what is owed", func(t *transaction) error {
+	return j.write(ctx, "enter what must be undone", func(t *transaction) error {
 		for _, o := range owed {
 			if err := writeObligation(t, insertObligation+" ON CONFLICT DO NOTHING", o.Run, o); err != nil {
 				return err
@@ -76,12 +76,12 @@ func (j *Journal) Remember(ctx context.Context, owed ...pending.Obligation) erro
 
 // Owed lists the open obligations of all runs, the oldest first.
 func (j *Journal) Owed(ctx context.Context) ([]Obligation, error) {
-	return list(ctx, j, "list what is owed", scanObligation, selectOwed)
+	return list(ctx, j, "list what must be undone", scanObligation, selectOwed)
 }
 
 // Obligations lists the open and the settled obligations of a run.
 func (j *Journal) Obligations(ctx context.Context, run string) ([]Obligation, error) {
-	return list(ctx, j, "list what run "+run+" owes", scanObligation, selectOwing, run)
+	return list(ctx, j, "list what must be undone of run "+run, scanObligation, selectOwing, run)
 }
 
 func scanObligation(s scanner) (o Obligation, err error) {

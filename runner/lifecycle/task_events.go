@@ -194,7 +194,7 @@ func Unreplayed(last status.Code) (code status.Code, message string) {
 	if last == "" || known && len(e.Phases) > 0 && Phase(slices.Max(e.Phases)) < PhaseDispatch {
 		return status.RecoveredNeverStarted, neverStarted
 	}
-	return status.RecoveredObligationsPaid, "the run was interrupted and cannot be finished as it was begun; what this task owes is done without it (`dprun owed` lists what is left); run the plan again"
+	return status.RecoveredObligationsPaid, "the run was interrupted and cannot be finished as it was begun; what this task left is undone without it (`dprun owed` lists what remains); run the plan again"
 }
 
 // onInterrupted is applied after the replay of a run that died. It sends nothing
@@ -242,7 +242,7 @@ func (t *Task) onInterrupted(done []event.Recovered) {
 	case !t.owesPostScript():
 		t.post.on(scriptDrops) // its configuration was not kept
 		if p.due(!t.whole()) {
-			t.warnings = append(t.warnings, fmt.Sprintf("script %s was not run: the run was interrupted before it was owed", p.Address))
+			t.warnings = append(t.warnings, fmt.Sprintf("script %s was not run: the run was interrupted before the script was due", p.Address))
 		}
 	}
 }

@@ -128,11 +128,11 @@ func (d *Dir) Put(o Obligation) error {
 		Obligation
 	}{version, o}, "", " ")
 	if err != nil {
-		return fmt.Errorf("encode what is owed (%s): %w", o.Key, err)
+		return fmt.Errorf("encode what must be undone (%s): %w", o.Key, err)
 	}
 	f, err := os.CreateTemp(d.path, ".new-*")
 	if err != nil {
-		return fmt.Errorf("write down what is owed (%s): %w", o.Key, err)
+		return fmt.Errorf("write down what must be undone (%s): %w", o.Key, err)
 	}
 	_, err = f.Write(append(body, '\n'))
 	if err == nil {
@@ -146,7 +146,7 @@ func (d *Dir) Put(o Obligation) error {
 	}
 	if err != nil {
 		_ = os.Remove(f.Name())
-		return fmt.Errorf("write down what is owed (%s): %w", o.Key, err)
+		return fmt.Errorf("write down what must be undone (%s): %w", o.Key, err)
 	}
 	return nil
 }
@@ -175,7 +175,7 @@ func (d *Dir) List() (out []Obligation, damaged []Damaged, err error) {
 		return nil, nil, nil
 	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("list what is owed: %w", err)
+		return nil, nil, fmt.Errorf("list what must be undone: %w", err)
 	}
 	for _, e := range entries {
 		if !strings.HasSuffix(e.Name(), suffix) {

@@ -102,7 +102,7 @@ func (r Run) DeviceRow(o lifecycle.Obligation, identity string) (pending.Obligat
 	row := r.row(o, identity)
 	body, err := json.Marshal(r.Devices[o.Device])
 	if err != nil {
-		return row, fmt.Errorf("encode what is owed to %s: %w", o.Device, err)
+		return row, fmt.Errorf("encode what must be undone on %s: %w", o.Device, err)
 	}
 	row.Endpoint = body
 	return row, nil

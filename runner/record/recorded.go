@@ -71,7 +71,7 @@ func (x *recordedPlan) Script(_ context.Context, address string, at execute.Scop
 			return e, n.Script.Dpod, err
 		}
 	}
-	return execute.Endpoint{}, false, failure.New(failure.Precondition, failure.BadConfig, "script %s was not owed when the run was interrupted: its configuration is not known", address).
+	return execute.Endpoint{}, false, failure.New(failure.Precondition, failure.BadConfig, "script %s was not due when the run was interrupted: its configuration is not known", address).
 		WithRemedy("run it by hand if it is needed")
 }
 

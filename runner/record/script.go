@@ -96,7 +96,7 @@ func (b *Writer) script(o lifecycle.Obligation) (Script, error) {
 		row.Timeout = script.Timeout
 	}
 	if b.Plan == nil {
-		row.Unknown = "it became owed while the run was being recovered, without the plan"
+		row.Unknown = "it became due while the run was being recovered, without the plan"
 		return row, nil
 	}
 	ends := func(c status.Entry) bool { return o.Task == "" || c.Level == status.LevelTask && begun(c) } // a run may also end in the code of a task

@@ -69,7 +69,7 @@ func (b *Writer) Owe(in engine.Batch) error {
 func (b *Writer) Paid(in engine.Batch) {
 	for _, o := range in.Pay {
 		if err := b.Pending.Remove(pending.Key{Run: b.Record.Spec.ID, Task: o.Task, ID: o.ID}); err != nil {
-			b.Log.Error("what is done is still listed as owed; the next dprun recover looks and takes it off the list", "error", err)
+			b.Log.Error("something that was undone is still listed; the next dprun recover looks and removes it from the list", "error", err)
 		}
 	}
 }
@@ -153,7 +153,7 @@ func (b *Writer) Row(o lifecycle.Obligation) (pending.Obligation, error) {
 	row := b.Record.row(o, b.identity(o.Device))
 	body, err := b.scriptBody(o)
 	if err != nil {
-		return row, fmt.Errorf("encode what is owed to %s: %w", o.Device, err)
+		return row, fmt.Errorf("encode what must be undone on %s: %w", o.Device, err)
 	}
 	b.remember(row.Key, body)
 	row.Endpoint = body

@@ -81,7 +81,7 @@ func (s *Settler) Note(ctx context.Context, all []Outstanding) {
 		return
 	}
 	if err := s.Journal.Remember(ctx, unknown...); err != nil {
-		s.Log.Warn("what is owed could not be entered in the journal: the quiesce guard does not count it", "error", err)
+		s.Log.Warn("something that must be undone could not be entered in the journal: the quiesce guard does not count it", "error", err)
 	}
 }
 
@@ -148,7 +148,7 @@ func Blocked(all []Outstanding, now time.Time) (names, boxes map[string]string) 
 			}
 			why = "it is being recovered just now: wait for that to end"
 		}
-		says := fmt.Sprintf("an earlier run (%s) still owes it: %s since %s; %s", o.Run, o.Kind, o.Since.Format(time.RFC3339), why)
+		says := fmt.Sprintf("an earlier run (%s) left something that must be undone: %s since %s; %s", o.Run, o.Kind, o.Since.Format(time.RFC3339), why)
 		names[o.Device] = says
 		if o.Identity != "" {
 			boxes[o.Identity] = says

@@ -198,7 +198,7 @@ func (s *Settler) doScript(ctx context.Context, o pending.Obligation, row record
 		return s.appendScript(ctx, o, ev)
 	}
 	if err != nil {
-		s.Log.Warn("an owed script failed; it is not run again: do by hand what it was to do", "run", o.Run, "script", o.Script, "for", o.Where(), "error", err)
+		s.Log.Warn("a pending script failed; it is not run again: do by hand what it was to do", "run", o.Run, "script", o.Script, "for", o.Where(), "error", err)
 	}
 	return errors.Join(s.appendScript(ctx, o, ev), s.Done(ctx, o))
 }

@@ -112,7 +112,7 @@ func (s *Settler) noteTrouble(ctx context.Context, o pending.Obligation, why err
 	}
 	s.troubles[o.Key] = trouble
 	s.mu.Unlock()
-	s.Log.Info("still owed: "+trouble, "run", o.Run, "what", o.Kind, "where", o.Where())
+	s.Log.Info("it must still be undone: "+trouble, "run", o.Run, "what", o.Kind, "where", o.Where())
 	if s.Journal == nil {
 		return trouble
 	}
@@ -260,7 +260,7 @@ func sameBox(ctx context.Context, src sdk.Source, o pending.Obligation) (*sdk.In
 		return nil, err
 	}
 	if has := in.Facts.Identity; o.Identity != "" && has != o.Identity {
-		return nil, failure.New(failure.Precondition, failure.OtherDevice, "%s is owed to the box %s, and what answers at the address of device %s says that it is %q: nothing was done there", o.Where(), o.Identity, o.Device, has).
+		return nil, failure.New(failure.Precondition, failure.OtherDevice, "%s must be undone on the box %s, and the box at the address of device %s says that it is %q: nothing was done there", o.Where(), o.Identity, o.Device, has).
 			WithRemedy("find out what answers there, and whether the account may read its name and serial number; where the box itself is gone, or somebody has looked at it: dprun recover --ack %s", o.Device)
 	}
 	return in, nil

@@ -52,7 +52,7 @@ var ownCodes = []Entry{
 		Action:  "Ask whoever set the hold. `dprun hold --release` ends it; then run the plan again."},
 	{Code: CanceledJournalFailed, Origin: OriginOwn, Level: LevelTask, Phases: []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}, Class: ClassCancelled,
 		Meaning: "The task was cancelled because dprun's journal can no longer be written.",
-		Cause:   "The file system of the state directory is full, read-only or failing. Nothing new is begun then; an owed unquiesce is sent regardless.",
+		Cause:   "The file system of the state directory is full, read-only or failing. Nothing new is begun then; a pending unquiesce is sent regardless.",
 		Action:  "Free or repair the file system of the state directory, then run `dprun recover` and `dprun owed`. As the last steps may not have been recorded, check devices that were quiesced with `show domains`."},
 	{Code: PreChecksCredentialRefused, Origin: OriginOwn, Level: LevelTask, Phases: []int{5, 6, 8}, Class: ClassFailed,
 		Meaning: "The task failed: the device, or another one with the same user and password, refused them.",
@@ -199,7 +199,7 @@ var ownCodes = []Entry{
 		Cause:   "dprun or its host died while the task was still waiting. Nothing was done for it.",
 		Action:  "Run the plan again, narrowed with `--only` to what `dprun runs show RUN` lists as missing."},
 	{Code: RecoveredObligationsPaid, Origin: OriginOwn, Level: LevelTask, Phases: []int{4, 5, 6, 7, 8, 9, 10, 11, 12}, Class: ClassFailed,
-		Meaning: "The run was interrupted during this task, and only what it owed to the outside world was done afterwards.",
+		Meaning: "The run was interrupted during this task, and only what it had left was undone afterwards.",
 		Cause:   "dprun died during the task, and its history could not be replayed, for example because a newer dprun took over. The unquiesce and the removal of files on the device were done from their own records.",
 		Action:  "Run `dprun owed`; it should list nothing for the device. Then make the backup again with `dprun apply PLAN --only device=NAME`."},
 }

@@ -35,7 +35,7 @@ func sourceRules() []rule {
 	of := about(schema.KindSource)
 	return []rule{
 		readOnly(of("source/identity", "Inspect gives an identity, the same one each time and in every instance.",
-			"Locks, groups and what is owed go by the identity. With another one dprun would quiesce a gateway beside its partner, or not bring it back.",
+			"Locks, groups and pending recoveries go by the identity. With another one dprun would quiesce a gateway beside its partner, or not bring it back.",
 			"Make the identity of what the device itself says and keeps: a serial number and a name, or its certificate.", sameIdentity)),
 		readOnly(of("source/domains", "Inspect lists every domain once, with a name and a state.",
 			"A domain that is listed twice is backed up twice; one without a state counts as down.",
@@ -62,7 +62,7 @@ func sourceRules() []rule {
 			"A gateway would be captured under traffic, or would stay out of service.",
 			"Return from Quiesce and Unquiesce when the device has accepted, and read the state from the device each time.", quiescing(quiesces)),
 		of("source/unquiesce", "Unquiesce of a domain that is not quiesced succeeds.",
-			"What is owed is paid again after a crash. If that fails, dprun goes on saying that a gateway may be down.",
+			"After a crash dprun undoes what is pending once more. If that fails, dprun goes on saying that a gateway may be down.",
 			"Take it for a success when the device says that the domain is not quiesced.", quiescing(unquiesceTwice)),
 		offering(schema.AbilityRehearse, of("rehearse/own", "What was captured a moment ago would change nothing where it came from.",
 			"An operator could not tell what a restore does from what it does not.",

@@ -349,7 +349,7 @@ func TestAKilledRestoreIsLookedAt(t *testing.T) {
 		}
 	}
 	p.exits(0, restore+" --unsaved", "Restored: the domain is as the archive has it, and that is saved.")
-	p.exits(0, "owed", "Nothing is owed")
+	p.exits(0, "owed", "Nothing must be undone")
 	if left := files(t, filepath.Join(p.state(), "restores")); len(left) > 0 {
 		t.Errorf("left: %v", left)
 	}

@@ -289,7 +289,7 @@ func (h *Human) NothingToRecover() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.o.Size != nil {
-		h.say("Nothing to recover, and nothing is owed" + h.where() + ".\n")
+		h.say("Nothing to recover, and nothing must be undone" + h.where() + ".\n")
 	}
 }
 

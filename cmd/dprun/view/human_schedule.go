@@ -49,7 +49,7 @@ func (h *Human) showFirings(b *strings.Builder, p painter, f report.Firings) {
 	case !s.Stopped.IsZero():
 		fmt.Fprintf(b, "%s: dprun serve was stopped %s. Nothing starts plans.\n", p.paint(yellow, "Not running"), stamp(s.Stopped))
 	default:
-		fmt.Fprintf(b, "%s: dprun serve has died after %s. Start it again: it brings back first what is owed.\n", p.paint(alarm, "Not running"), stamp(s.Beat))
+		fmt.Fprintf(b, "%s: dprun serve has died after %s. Start it again: it first brings back what earlier runs left.\n", p.paint(alarm, "Not running"), stamp(s.Beat))
 	}
 	if s := f.Paused; s != nil {
 		fmt.Fprintf(b, "%s: nothing new is started, as asked %s\n", p.paint(yellow, "Paused"), Clean(askedBy(s.Since, s.By, s.Change, s.Reason)))

@@ -111,7 +111,7 @@ func (a *api) actions() {
 	}
 	register(a, access.Operator, quick(), mayWait[report.Acknowledged](a, huma.Operation{Method: http.MethodPost, Path: Base + "/pending/{target}/acknowledge", OperationID: "acknowledge", Tags: []string{"pending"},
 		Summary:     "Enter that somebody has looked at a device, and that all is done there",
-		Description: "It brings nothing back. What was owed counts as done from then on, on the word of who acknowledges it.", DefaultStatus: http.StatusOK}),
+		Description: "It brings nothing back. Everything that must be undone there counts as undone from then on, on the word of the person who acknowledges it.", DefaultStatus: http.StatusOK}),
 		func(ctx context.Context, s sees, q *ackRequest) (*acted, error) {
 			if !s.All() && !a.owes(ctx, s, q.Target) {
 				return nil, notThere("target", q.Target)

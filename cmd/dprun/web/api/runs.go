@@ -98,7 +98,7 @@ func (a *api) reads() {
 			}
 		}
 		if p.Unknown != nil { // it may name hidden devices
-			out.Unknown = &report.Failure{ExitCode: p.Unknown.ExitCode, Message: "More may be owed than can be listed; somebody who sees all of it is told what."}
+			out.Unknown = &report.Failure{ExitCode: p.Unknown.ExitCode, Message: "More may have to be undone than can be listed. Somebody who sees all plans is told what."}
 		}
 		return out, nil
 	})

@@ -319,9 +319,9 @@ func isAre(n int, one, many string) string {
 
 func belong(n int) string {
 	if n == 1 {
-		return "1 thing that is owed belongs"
+		return "1 thing that must be undone belongs"
 	}
-	return fmt.Sprintf("%d things that are owed belong", n)
+	return fmt.Sprintf("%d things that must be undone belong", n)
 }
 
 // clock is the short form of a time within a day or two.

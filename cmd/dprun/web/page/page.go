@@ -148,7 +148,7 @@ type shown struct {
 // dones are the texts about what was done. The address selects one of them and cannot
 // supply other text.
 var dones = map[string]string{
-	"recover":     "What was owed has been looked at. What is left stands below.",
+	"recover":     "The recovery has ended. What must still be undone is listed below.",
 	"recovering":  "What we quiesced is being brought back. This page says when it is.",
 	"hold":        "Nothing new is quiesced now. What is quiesced comes back as planned.",
 	"release":     "The hold is released.",
