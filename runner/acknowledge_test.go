@@ -13,7 +13,7 @@ import (
 	"github.com/dprun/dprun/testfixtures/need"
 )
 
-// A plan's post-script is owed to no device, so that a run is named for it.
+// No device has a plan's post-script pending, so its run is acknowledged instead.
 func TestWhatIsOwedToNoDeviceIsAcknowledgedByItsRun(t *testing.T) {
 	t.Parallel()
 	r := opened(t, 1)[0]

@@ -12,10 +12,10 @@ import (
 	"github.com/dprun/dprun/testfixtures/need"
 )
 
-// BenchmarkLatest finds the last good sets among 100,000 copies that runs have stored, of 1,000 domains.
+// BenchmarkLatest finds the last good sets among 100,000 copies of 1,000 domains.
 func BenchmarkLatest(b *testing.B) {
 	j := need.Value(journal.Open(filepath.Join(b.TempDir(), "journal.db")))(b)
-	defer j.Close() //nolint:errcheck // it goes
+	defer j.Close() //nolint:errcheck // it is removed anyway
 	begin := time.Date(2026, 1, 1, 2, 0, 0, 0, time.UTC)
 	for night := range 100 {
 		run := fmt.Sprintf("01RUN%03d", night)

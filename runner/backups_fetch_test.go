@@ -13,8 +13,8 @@ import (
 	"github.com/dprun/dprun/testfixtures/need"
 )
 
-// TestACopyThatHoldsSomethingElseIsNotTakenForWantOfAKey: whoever can write at a destination
-// could else have his set fetched in place of an encrypted one.
+// Otherwise anybody who can write at a destination could have his own set fetched
+// in place of an encrypted one.
 func TestACopyThatHoldsSomethingElseIsNotTakenForWantOfAKey(t *testing.T) {
 	t.Parallel()
 	plain := func(at, sum string) backups.Copy {
@@ -44,7 +44,7 @@ func TestACopyThatHoldsSomethingElseIsNotTakenForWantOfAKey(t *testing.T) {
 	}
 }
 
-// TestARestoreNeedsAWayBackThatCanBeRead: it is stored first, and read again from there.
+// The way back is stored first, and read back from its destination.
 func TestARestoreNeedsAWayBackThatCanBeRead(t *testing.T) {
 	t.Parallel()
 	key := need.Value(age.GenerateX25519Identity())(t)

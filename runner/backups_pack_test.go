@@ -10,7 +10,7 @@ import (
 	"github.com/dprun/dprun/runner/report"
 )
 
-// Whoever reads it at three in the morning has no dprun.
+// The person who reads it at three in the morning has no dprun.
 func TestAPackSaysWhatToDo(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 11, 28, 2, 0, 0, 0, time.UTC)

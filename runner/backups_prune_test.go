@@ -30,23 +30,23 @@ import (
 )
 
 // vault is a destination and a journal in memory. It dies after a number of
-// steps: the step has its effect or not, nobody gets its answer, and no further
-// one has an effect.
+// steps. The last step has its effect or not; its caller gets no answer, and no
+// later step has an effect.
 type vault struct {
 	files  map[string]string
 	copies map[string]backups.Copy
-	runs   map[string]string // the file of the plan that each run was of
+	runs   map[string]string // by run: the file of its plan
 
 	left   int  // steps before the death
 	effect bool // the last step has its effect
 	dead   bool
 	refuse func(op, path string) error // nil: nothing is refused
-	after  bool                        // what is refused has its effect
+	after  bool                        // a refused operation still has its effect
 }
 
 var errKilled = failure.New(failure.Cancelled, "", "killed")
 
-// step does one thing.
+// step does one operation.
 func (v *vault) step(op, path string, do func()) error {
 	if v.dead {
 		return errKilled
@@ -137,7 +137,7 @@ func hashed(body string) string {
 
 const stateID = "MINE"
 
-// filled is a vault with a set of each of so many days; set0 is the oldest.
+// filled is a vault with one set for each of the given days; set0 is the oldest.
 func filled(days int) *vault {
 	v := &vault{files: map[string]string{}, copies: map[string]backups.Copy{}}
 	for n := range days {
@@ -156,7 +156,7 @@ func filled(days int) *vault {
 	return v
 }
 
-// reborn is what a new process finds.
+// reborn is the vault as a new process finds it.
 func (v *vault) reborn() *vault { return &vault{files: v.files, copies: v.copies} }
 
 func (v *vault) states() map[string]backups.State {
@@ -184,7 +184,7 @@ func pruneBy(t *testing.T, w *pruning, rule *plan.Retention, dry bool) report.Pr
 
 var keepTwo = &plan.Retention{Address: "two", KeepLast: 2, Timezone: "UTC"}
 
-// outcomes are lines: the set, what became of it, and what is said about it.
+// outcomes returns lines with the set, its outcome and the reasons.
 func outcomes(p report.PrunedBackups) (lines []string) {
 	for _, s := range p.Sets {
 		lines = append(lines, strings.TrimSpace(fmt.Sprintf("%s %s (%s) %s", s.Set, s.Outcome, strings.Join(s.Why, ", "), s.Error)))
@@ -229,8 +229,8 @@ func TestWhatARestoreThatIsNotProvenNeedsIsNotPruned(t *testing.T) {
 	}
 }
 
-// TestAPruneThatIsKilledLeavesWholeSetsOrNone dies at every step, before it had
-// its effect and after, and lets another prune follow.
+// TestAPruneThatIsKilledLeavesWholeSetsOrNone dies at every step, before and
+// after its effect, and then prunes again.
 func TestAPruneThatIsKilledLeavesWholeSetsOrNone(t *testing.T) {
 	t.Parallel()
 	for _, effect := range []bool{false, true} {
@@ -269,8 +269,8 @@ func TestAPruneThatIsKilledLeavesWholeSetsOrNone(t *testing.T) {
 	}
 }
 
-// A prune that died before it deleted anything has deleted nothing: when the
-// rule has changed since, the set stays.
+// A prune that died early has deleted nothing: if the rule has changed since, the
+// set stays.
 func TestADeletionThatDeletedNothingIsDecidedAnew(t *testing.T) {
 	t.Parallel()
 	v := filled(4)
@@ -281,7 +281,7 @@ func TestADeletionThatDeletedNothingIsDecidedAnew(t *testing.T) {
 	if diff := cmp.Diff(filled(4).states(), v.states()); diff != "" || len(v.files) != 12 {
 		t.Errorf("%q %s", outcomes(got), diff)
 	}
-	// One that deleted its manifest is finished, by no rule at all.
+	// A set whose manifest is deleted is deleted completely, whatever the rule says.
 	c = v.copies["set1"]
 	c.State = backups.Deleting
 	v.copies["set1"] = c
@@ -313,7 +313,8 @@ func TestADestinationThatRefusesKeepsTheSetWhole(t *testing.T) {
 	}
 }
 
-// A delete without an answer may have been done: nobody calls the set whole.
+// A delete without an answer may have had its effect, so the set is not called
+// whole.
 func TestADeleteWithoutAnAnswerIsLookedAtNextTime(t *testing.T) {
 	t.Parallel()
 	for _, done := range []bool{false, true} {
@@ -351,7 +352,7 @@ func TestASetThatSomebodyReadsIsLeftForNextTime(t *testing.T) {
 	}
 }
 
-// What is deleted is what was stored, and what counts is what stands there.
+// A prune deletes only what is as it was stored, and counts only what is there.
 func TestOnlyWhatStandsAsItWasStoredCountsAndGoes(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -388,7 +389,8 @@ func TestOnlyWhatStandsAsItWasStoredCountsAndGoes(t *testing.T) {
 	}
 }
 
-// Somebody has put a manifest there that lists the files of another set, and it was imported.
+// Somebody has put a manifest there that lists the files of another set, and it
+// was imported.
 func TestNoFileGoesThatAnotherSetHas(t *testing.T) {
 	t.Parallel()
 	for _, plan := range []string{"nightly", "weekly"} {
@@ -407,7 +409,7 @@ func TestNoFileGoesThatAnotherSetHas(t *testing.T) {
 			t.Errorf("%q", outcomes(got))
 		}
 	}
-	// When the manifest that lies is removed, what it listed goes as its own set says.
+	// After the lying manifest is removed, its own set decides about the files.
 	w := filled(4)
 	liar := w.copies["set3"]
 	liar.Imported, liar.StateID, liar.Files = true, "OTHER", w.copies["set0"].Files
@@ -419,7 +421,7 @@ func TestNoFileGoesThatAnotherSetHas(t *testing.T) {
 	if got := pruneBy(t, pruningOf(t, w), keepTwo, false); w.copies["set0"].State != backups.Deleted {
 		t.Errorf("%q", outcomes(got))
 	}
-	// Nor does one whose deletion was begun.
+	// Nor does a file of a set whose deletion was begun.
 	v := filled(4)
 	lie := v.copies["set0"]
 	lie.State, lie.Files = backups.Deleting, v.copies["set3"].Files
@@ -430,7 +432,7 @@ func TestNoFileGoesThatAnotherSetHas(t *testing.T) {
 	}
 }
 
-// An empty mount point is not taken for a destination from which all is gone.
+// An empty mount point is not mistaken for a destination whose sets are all gone.
 func TestAnEmptyDestinationIsNotPruned(t *testing.T) {
 	t.Parallel()
 	v := filled(4)
@@ -445,7 +447,7 @@ func TestAnEmptyDestinationIsNotPruned(t *testing.T) {
 	}
 }
 
-// A destination that says that it deletes and does not is not believed.
+// A destination that claims to delete and does not is not believed.
 func TestWhatIsStillThereIsNotDeleted(t *testing.T) {
 	t.Parallel()
 	v := filled(3)
@@ -462,7 +464,7 @@ type keeping struct{ *vault }
 
 func (keeping) Delete(context.Context, string, string) error { return nil }
 
-// An unreadable manifest is named, and keeps nothing else from going.
+// An unreadable manifest is reported, and does not stop other deletions.
 func TestAManifestThatCannotBeReadStopsItsOwnSetOnly(t *testing.T) {
 	t.Parallel()
 	v := filled(4)
@@ -484,7 +486,8 @@ func TestAManifestThatCannotBeReadStopsItsOwnSetOnly(t *testing.T) {
 	}
 }
 
-// Two destinations that are one place have two rules: what one of them keeps stays.
+// Two destinations at one place have two rules: a set stays if either of them
+// keeps it.
 func TestWhatAnyRuleOfAPlaceKeepsStays(t *testing.T) {
 	t.Parallel()
 	for want, rule := range map[string]*plan.Retention{
@@ -508,7 +511,7 @@ func TestWhatAnyRuleOfAPlaceKeepsStays(t *testing.T) {
 	}
 }
 
-// Two files may have a plan of one name, with gateways of one name.
+// Two files may have plans with the same name and gateways with the same names.
 func TestThePlanOfAnotherFileIsPrunedByItself(t *testing.T) {
 	t.Parallel()
 	other := filepath.Join(t.TempDir(), "nightly.hcl")
@@ -528,13 +531,13 @@ func TestThePlanOfAnotherFileIsPrunedByItself(t *testing.T) {
 	if diff := cmp.Diff(want, prune(other)); diff != "" {
 		t.Error(diff)
 	}
-	// A file that was moved leaves its sets to the one that there is.
+	// If a plan's file was moved, its sets belong to the plan that is left.
 	if diff := cmp.Diff([]string{"set3 stays (last)", "set2 deleted (no rule keeps it)", "set1 deleted (no rule keeps it)", "set0 deleted (no rule keeps it)"}, prune(other+".old")); diff != "" {
 		t.Error(diff)
 	}
 }
 
-// A plan foresees no deletion that a prune refuses.
+// A preview announces no deletion that a prune refuses.
 func TestAForecastCountsNoFileThatAnotherSetHas(t *testing.T) {
 	t.Parallel()
 	v := filled(4)
@@ -548,8 +551,8 @@ func TestAForecastCountsNoFileThatAnotherSetHas(t *testing.T) {
 	}
 }
 
-// An account that may only read has no store on trial: how the destination named itself before counts, if
-// that is beyond doubt.
+// An account that may only read cannot store a test file. Then the former name of
+// the destination counts, if it is certain.
 func TestADestinationThatTakesNothingHasTheNameItHad(t *testing.T) {
 	t.Parallel()
 	one, two := map[string]int{"/a": 3}, map[string]int{"/a": 3, "/b": 1}

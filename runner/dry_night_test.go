@@ -10,7 +10,7 @@ import (
 	"github.com/dprun/dprun/sdk"
 )
 
-// asked counts what comes through.
+// asked counts the actions that reach it.
 type asked map[lifecycle.ActionKind]int
 
 func (a asked) Do(_ context.Context, j engine.Job) (*event.Result, error) {

@@ -13,9 +13,10 @@ import (
 	"github.com/dprun/dprun/testfixtures/need"
 )
 
-// A gateway that was taken out of a file is no peer any more because of another
-// plan of the file that was not run since, or is gone: it would not be in service
-// forever, and the whole group not backed up.
+// A gateway that was removed from a file is not a peer any more, even if another
+// plan of the file declared it and was not run since, or is gone. Otherwise the
+// gateway would never count as in service, and the whole group would get no
+// backups.
 func TestADeviceThatWasRemovedFromAFileIsNoPeerAnyMore(t *testing.T) {
 	t.Parallel()
 	r := opened(t, 1)[0]
@@ -53,7 +54,7 @@ func TestADeviceThatWasRemovedFromAFileIsNoPeerAnyMore(t *testing.T) {
 			t.Errorf("%s: peers %v, want %v", name, got, want)
 		}
 	}
-	var left []string // for other files, too
+	var left []string // also of other files
 	for _, m := range need.Value(j.Members(t.Context()))(t) {
 		left = append(left, m.Plan+"/"+m.Device)
 	}

@@ -26,8 +26,8 @@ func TestAGuardActsWhenItsRunCannot(t *testing.T) {
 	failed := try{left: true}
 	soon := now.Add(guardLooks)
 	for name, c := range map[string]struct {
-		early   []try  // while it was alive
-		says    []byte // of the run; 0: its process is gone
+		early   []try  // while the run's process was alive
+		says    []byte // words of the run; 0: its process is gone
 		tries   []try  // after that
 		later   time.Duration
 		owed    []pending.Obligation
@@ -84,7 +84,7 @@ func TestAGuardActsWhenItsRunCannot(t *testing.T) {
 	}
 }
 
-// A recovery that has failed once is no reason to call its target looked after.
+// A recovery that has failed once does not count as taking care of its target.
 func TestARecoveryThatGoesOnAfterAFailureCounts(t *testing.T) {
 	t.Parallel()
 	rs := opened(t, 2)
@@ -150,7 +150,7 @@ func TestARunIsAskedToEndWhenItIsStoppedForLong(t *testing.T) {
 	}
 }
 
-// The process is a real one, which ends when it is asked to; time is not.
+// The process is real and ends when it is asked to; the clock is not real.
 func TestAStoppedProcessEndsInOrder(t *testing.T) {
 	t.Parallel()
 	r := opened(t, 1)[0]
@@ -161,7 +161,7 @@ func TestAStoppedProcessEndsInOrder(t *testing.T) {
 	need.Done(t, child.Start())
 	defer func() { _ = child.Process.Kill() }()
 	lines := bufio.NewScanner(out)
-	lines.Scan() // the trap stands
+	lines.Scan() // the trap is set
 	need.Done(t, child.Process.Signal(syscall.SIGSTOP))
 	for !settle.Stopped(child.Process.Pid) {
 		time.Sleep(time.Millisecond)

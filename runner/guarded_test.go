@@ -21,7 +21,7 @@ func (w *written) Owe(engine.Batch) error                     { w.batches++; ret
 func (w *written) Append(context.Context, engine.Batch) error { return nil }
 func (w *written) Paid(engine.Batch)                          {}
 
-// unguarded is a run whose guard has died, and that cannot start another one.
+// unguarded is a run whose guard has died and that cannot start another one.
 func unguarded(t *testing.T) *guarded {
 	t.Helper()
 	return &guarded{run: "01R", args: []string{"-test.run=^$"}, environ: os.Environ(), log: slog.New(slog.DiscardHandler), logFile: filepath.Join(t.TempDir(), "guard.log")}

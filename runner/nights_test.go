@@ -15,7 +15,7 @@ import (
 	"github.com/dprun/dprun/testfixtures/need"
 )
 
-// A night is from noon to noon, also where the clocks change in it.
+// A night lasts from noon to noon, even if the clocks change in it.
 func TestANightIsFromNoonToNoon(t *testing.T) {
 	t.Parallel()
 	berlin := need.Value(time.LoadLocation("Europe/Berlin"))(t)
@@ -71,7 +71,8 @@ func TestNightsTellWhatEachCameTo(t *testing.T) {
 	}
 }
 
-// What came of a device goes on from a cursor, also over runs that had nothing of it.
+// The results for a device continue from a cursor, even across runs without
+// results for it.
 func TestOutcomesOfADeviceGoOnFromACursor(t *testing.T) {
 	t.Parallel()
 	r := opened(t, 1)[0]
@@ -108,8 +109,9 @@ func TestOutcomesOfADeviceGoOnFromACursor(t *testing.T) {
 	}
 }
 
-// A target counts as out of service from its quiesce until it was seen back, also
-// where that was after the run's end, and where nobody knows whether it was sent.
+// A target counts as out of service from its quiesce until it was seen back. That
+// holds even if it came back after the run's end, or if nobody knows whether the
+// quiesce was sent.
 func TestATimelineTellsWhatIsOutOfService(t *testing.T) {
 	t.Parallel()
 	at := func(minutes int) time.Time { return three.Add(time.Duration(minutes) * time.Minute) }

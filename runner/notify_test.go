@@ -16,7 +16,7 @@ import (
 	"github.com/dprun/dprun/sdk/script"
 )
 
-// outbox is a notifier and what it has sent.
+// outbox is a notifier with everything that it has sent.
 type outbox struct {
 	*notifier
 	mu   sync.Mutex
@@ -57,9 +57,9 @@ func TestEachCriticalStatusIsToldOnceAndThoseThatComeMeanwhileTogether(t *testin
 	<-begun
 	again := bad("gw-1")
 	again.Final = true
-	o.see([]event.Status{again, bad("gw-2"), bad("gw-3")}) // returns at once: nobody waits for it
+	o.see([]event.Status{again, bad("gw-2"), bad("gw-3")}) // returns at once, because nobody waits for it
 	close(goOn)
-	o.see([]event.Status{{Code: string(status.RunDeviceStillQuiesced), Final: true}}) // says again what was told
+	o.see([]event.Status{{Code: string(status.RunDeviceStillQuiesced), Final: true}}) // repeats what was told
 	o.done.Wait()
 	var told []string
 	for _, c := range o.sent {
@@ -132,7 +132,7 @@ func TestTheEndOfARunListsWhatIsGravestFirst(t *testing.T) {
 	}
 }
 
-// Who is told of the failure is the operator; the run's own result is as it was.
+// The operator learns of the failure; the run's own result does not change.
 func TestANotificationThatFailsIsAWarning(t *testing.T) {
 	t.Parallel()
 	o := newOutbox([]script.Event{script.Failed}, func(context.Context, script.Context) error { return errors.New("no route to host") })
@@ -158,7 +158,7 @@ func TestANotificationIsBoundedInTime(t *testing.T) {
 	}
 }
 
-// A run that has ended and still tells of it must not keep a service from stopping.
+// A run that has ended and still notifies must not keep a service from stopping.
 func TestARequestToStopEndsATelling(t *testing.T) {
 	t.Parallel()
 	stop := make(chan string, 1)
@@ -173,7 +173,7 @@ func TestARequestToStopEndsATelling(t *testing.T) {
 	if len(s.Warnings) != 1 || !strings.Contains(s.Warnings[0], "canceled") {
 		t.Errorf("got %q", s.Warnings)
 	}
-	if op.stopped != "SIGTERM" { // an earlier run was finished: the plan is not begun any more
+	if op.stopped != "SIGTERM" { // an earlier run was finished, so the plan must not begin
 		t.Errorf("the operation goes on: stopped by %q", op.stopped)
 	}
 }

@@ -15,12 +15,12 @@ import (
 	"github.com/dprun/dprun/testfixtures/need"
 )
 
-// history is a journal as many plans leave it over ten nights: each has so many
-// domains on ten gateways. stale is how many of a hundred domains have failed in
-// the last night and the one before.
+// historyOf describes a journal that many plans leave over ten nights. Each plan
+// has the given domains on ten gateways. stale is how many of a hundred domains
+// have failed in the last two nights.
 type historyOf struct{ plans, nights, domains, stale int }
 
-// enter writes it straight into the file of a closed journal.
+// enter writes the history directly into the file of a closed journal.
 func (h historyOf) enter(tb testing.TB, path string) {
 	tb.Helper()
 	db := need.Value(sql.Open("sqlite", "file:"+path+"?_pragma=synchronous(OFF)"))(tb)
@@ -43,7 +43,8 @@ func (h historyOf) enter(tb testing.TB, path string) {
 			iif(` + failed + `, 'EXECUTION_EXPORT_DOMAIN_PERSISTED_SOMA_ERROR', 'SUCCESS'), 1, NOT ` + failed + `, 100, 100 FROM r, t ORDER BY 1`,
 		`INSERT INTO bodies SELECT k, '[{"c":"EXECUTION_STARTED","t":12345678},{"c":"` + "SUCCESS" + `","t":1,"f":true,"m":"it is so"}]', '' FROM tasks ORDER BY 1`,
 		`INSERT INTO sizes SELECT r.origin, r.plan, k.device, k.activity, k.domain, 100, 1, 100, max(r.n) FROM tasks k JOIN r ON r.n = k.k / 4294967296 WHERE good GROUP BY 1, 2, 3, 4, 5`,
-		// One copy of each last set is enough for what is looked at; an ID begins with its time.
+		// One copy of each last set is enough for an overview; an ID begins with its
+		// time.
 		`INSERT INTO roots (root) VALUES ('/backup')`,
 		`INSERT INTO rooms SELECT id, 'file.b', '/backup', 100, 200, started FROM r`,
 	} {
@@ -61,7 +62,7 @@ func (h historyOf) enter(tb testing.TB, path string) {
 	need.Done(tb, tx.Commit())
 }
 
-// open makes a state directory with that history.
+// open creates a state directory with that history.
 func (h historyOf) open(tb testing.TB) *Runner {
 	tb.Helper()
 	dir := tb.TempDir()
@@ -81,8 +82,8 @@ func (h historyOf) served() (all []ServedPlan) {
 	return all
 }
 
-// With many plans an overview counts all of their domains, and is there at once:
-// the bound is what a machine that does much else needs.
+// An overview of many plans counts all their domains, and is fast. The bound
+// leaves room for a busy machine.
 func TestAnOverviewOfManyPlansIsThereAtOnce(t *testing.T) {
 	t.Parallel()
 	h := historyOf{plans: 20, nights: 10, domains: 300, stale: 1}
@@ -106,7 +107,7 @@ func TestAnOverviewOfManyPlansIsThereAtOnce(t *testing.T) {
 	}
 }
 
-// BenchmarkOverview looks at 100 plans, 1,000 runs and 1,000,000 tasks, on a quiet
+// BenchmarkOverview reads 100 plans, 1,000 runs and 1,000,000 tasks, on a quiet
 // night and on one in which everything has failed for two days.
 func BenchmarkOverview(b *testing.B) {
 	for name, stale := range map[string]int{"1 in 100 failed": 1, "all failed": 100} {
@@ -140,7 +141,7 @@ func BenchmarkOverview(b *testing.B) {
 	}
 }
 
-// resident is how much memory this process has, in bytes.
+// resident returns the memory that this process uses, in bytes.
 func resident(tb testing.TB) int {
 	var size, pages int
 	need.Value(fmt.Sscan(strings.TrimSpace(string(need.Value(os.ReadFile("/proc/self/statm"))(tb))), &size, &pages))(tb)

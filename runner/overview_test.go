@@ -26,14 +26,14 @@ import (
 	"github.com/dprun/dprun/testfixtures/need"
 )
 
-// past is a run as it stands in the journal afterwards: the codes of its tasks by domain.
+// past is a run in the journal: the codes of its tasks by domain.
 type past struct {
 	plan  string
 	id    string
 	at    time.Time
 	ended map[string]string // domain of device gw: code; SUCCESS has a copy
 	part  bool
-	open  bool // it has not ended
+	open  bool // the run has not ended
 }
 
 func (p past) enter(t *testing.T, j *journal.Journal) {
@@ -67,7 +67,7 @@ func (p past) enter(t *testing.T, j *journal.Journal) {
 
 var three = time.Date(2026, 11, 28, 3, 0, 0, 0, time.UTC)
 
-// stopped is a clock that stands.
+// stopped is a clock that never moves.
 type stopped struct {
 	clock.System
 	at time.Time
@@ -82,7 +82,8 @@ func at3(r *Runner) *Runner {
 	return r
 }
 
-// The third question: what has no good set within its goal, and how long it can wait.
+// The third question: which subjects have no good set within their goal, and how
+// long can they wait.
 func TestAnOverviewTellsWhatHasNoGoodBackup(t *testing.T) {
 	t.Parallel()
 	r := at3(opened(t, 1)[0])
@@ -126,7 +127,8 @@ func TestAnOverviewTellsWhatHasNoGoodBackup(t *testing.T) {
 	}
 }
 
-// The fourth question: failures by cause, and what a later run has made up for is none.
+// The fourth question: failures by cause. A failure that a later run made up for
+// does not count.
 func TestAnOverviewGroupsWhatFailedTonight(t *testing.T) {
 	t.Parallel()
 	r := at3(opened(t, 1)[0])
@@ -160,8 +162,8 @@ func TestAnOverviewGroupsWhatFailedTonight(t *testing.T) {
 	}
 }
 
-// Who may not know of a plan is told nothing of it, and that something is wrong
-// which may be his.
+// A caller who may not know about a plan learns nothing of it, except that
+// something is wrong that may be his.
 func TestAnOverviewKeepsToWhatSomebodySees(t *testing.T) {
 	t.Parallel()
 	r := at3(opened(t, 1)[0])
@@ -208,12 +210,12 @@ func TestAnOverviewKeepsToWhatSomebodySees(t *testing.T) {
 	}
 }
 
-// What cannot be read is unknown, and never good.
+// Something that cannot be read is unknown, and never good.
 func TestAnOverviewOfWhatCannotBeReadIsUnknown(t *testing.T) {
 	t.Parallel()
 	for what, c := range map[string]struct {
 		spoil func(t *testing.T, r *Runner)
-		all   bool // every part of it
+		all   bool // every part of the overview
 	}{
 		"a pending file that is garbled": {spoil: func(t *testing.T, r *Runner) {
 			need.Done(t, os.WriteFile(filepath.Join(r.state.Pending(), "x.json"), []byte("{"), 0o600))
@@ -255,7 +257,7 @@ func TestAnOverviewOfWhatCannotBeReadIsUnknown(t *testing.T) {
 	}
 }
 
-// TestNothingIsGoodBeforeThePlansAreRead: a server that has just begun knows of none.
+// A server that has just begun knows no plan yet.
 func TestNothingIsGoodBeforeThePlansAreRead(t *testing.T) {
 	t.Parallel()
 	s := &Service{r: at3(opened(t, 1)[0]), plans: &served{}, server: &serve.Server{}}
@@ -276,7 +278,7 @@ func TestNothingIsGoodBeforeThePlansAreRead(t *testing.T) {
 	}
 }
 
-// When somebody is woken, and when not.
+// The cases in which a person is woken, and those in which nobody is.
 func TestWhoIsWokenForAFailure(t *testing.T) {
 	t.Parallel()
 	morning := three.Add(5 * time.Hour)
@@ -333,7 +335,8 @@ func TestTheGoalOfAPlanFollowsItsSchedules(t *testing.T) {
 	}
 }
 
-// A pause is told with who asked for it, and a night during one is not simply good.
+// The overview says who asked for a pause, and a night with a pause is not simply
+// good.
 func TestAnOverviewTellsThatNothingNewIsStarted(t *testing.T) {
 	t.Parallel()
 	r := at3(opened(t, 1)[0])

@@ -11,8 +11,8 @@ import (
 	"github.com/dprun/dprun/runner/report"
 )
 
-// What is shown may be copied into two shells as it stands: the gateway's and
-// one in which DPRUN_STATE_DIR is not set.
+// The shown commands can be copied as they are into two shells: the gateway's,
+// and one without DPRUN_STATE_DIR.
 func TestWhatIsOwedSaysWhatToType(t *testing.T) {
 	t.Parallel()
 	home := t.TempDir()

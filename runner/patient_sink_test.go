@@ -8,7 +8,7 @@ import (
 	"github.com/dprun/dprun/runner/event"
 )
 
-// stuck is a sink that stops at one status until it is let go.
+// stuck is a sink that stops at one status until it is released.
 type stuck struct {
 	at  int
 	let chan struct{}
@@ -60,13 +60,13 @@ func TestAStoppedViewStopsNoRun(t *testing.T) {
 		time.Sleep(time.Millisecond) // until everything late is shown
 	}
 	o.patience = 10 * time.Second
-	o.Status(event.Status{Seq: n + 1}) // and it is waited for again
+	o.Status(event.Status{Seq: n + 1}) // the run waits for it again
 	if len(s.got) != n+1 {
 		t.Error("the view is still taken for late")
 	}
 }
 
-// TestStatusesOfACommitAreShownInTheirOrder, and waited for once.
+// It is also waited for only once.
 func TestStatusesOfACommitAreShownInTheirOrder(t *testing.T) {
 	t.Parallel()
 	s := &stuck{at: 3, let: make(chan struct{})}

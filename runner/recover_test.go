@@ -28,7 +28,7 @@ import (
 	"github.com/dprun/dprun/testfixtures/need"
 )
 
-// opened are runners on one state directory, each with its own files, as if
+// opened returns runners on one state directory. Each has its own files, as if
 // they were processes.
 func opened(t *testing.T, n int) []*Runner {
 	t.Helper()
@@ -45,7 +45,7 @@ func opened(t *testing.T, n int) []*Runner {
 	return out
 }
 
-// gone is the ID of a process that has ended.
+// gone returns the ID of a process that has ended.
 func gone(t *testing.T) int {
 	t.Helper()
 	c := exec.Command("true")
@@ -53,8 +53,8 @@ func gone(t *testing.T) int {
 	return c.Process.Pid
 }
 
-// dead enters a run whose process is gone. Its spec is empty and its machine
-// another one: recovery closes it, and pays from rows.
+// dead enters a run whose process is gone. Its spec is empty and its machine's
+// version unknown, so a recovery closes it, and uses only the rows.
 func dead(t *testing.T, r *Runner, plan string) string {
 	t.Helper()
 	id := need.Value(journal.NewRunID(time.Now()))(t)
@@ -116,7 +116,7 @@ func TestAPlanWaitsForTheRecoveryOfItsRun(t *testing.T) {
 	}
 	_ = other.Release()
 
-	_ = held.Release() // the recovery leaves it as it is: killed
+	_ = held.Release() // the recovery ends here as if it were killed
 	mine, err := rs[1].begin(Operation{}).holdPlan(t.Context(), "p", "", tried, res)
 	if err != nil {
 		t.Fatalf("the recovery was given up: %v", err)
@@ -145,7 +145,7 @@ func TestAPlanThatRunsIsNotBegunAgain(t *testing.T) {
 	_ = held.Release()
 }
 
-// blocked says of devices why a new run must not use them.
+// blocked returns why a new run must not use devices.
 func blocked(t *testing.T, r *Runner) map[string]string {
 	t.Helper()
 	all, err := r.begin(Operation{}).outstanding(t.Context())
@@ -156,8 +156,8 @@ func blocked(t *testing.T, r *Runner) map[string]string {
 	return names
 }
 
-// A dead run that could not be finished is not tried again by the same
-// process, and does not keep its plan from running.
+// The process does not try again to finish a dead run that it could not finish,
+// and that run does not keep its plan from running.
 func TestAPlanRunsBesideARunThatCannotBeFinished(t *testing.T) {
 	t.Parallel()
 	r := opened(t, 1)[0]
@@ -182,8 +182,8 @@ func TestAPlanRunsBesideARunThatCannotBeFinished(t *testing.T) {
 	}
 }
 
-// While another process recovers a run, what that run owes is listed with that
-// process, and its devices are not free either.
+// While another process recovers a run, the run's obligations are listed with
+// that process, and its devices are blocked as well.
 func TestDevicesOfARunThatIsBeingRecoveredAreBlocked(t *testing.T) {
 	t.Parallel()
 	rs := opened(t, 2)
@@ -223,8 +223,8 @@ func TestManyRecoveriesAtOnceFinishARunOnce(t *testing.T) {
 	}
 }
 
-// Something that a dead process has started keeps the run's lock: nobody owns
-// the run, and what it owes is still tried.
+// Something that a dead process has started keeps the run's lock. Then nobody
+// owns the run, and its devices are still brought back.
 func TestARunWhoseProcessIsGoneAndWhoseChildHangsIsNobodys(t *testing.T) {
 	t.Parallel()
 	r := opened(t, 1)[0]
@@ -261,7 +261,7 @@ func attempts(t *testing.T, r *Runner, run string) (n int, last string) {
 	return owed[0].Attempts, owed[0].LastError
 }
 
-// What an ended run owes is paid by one process at a time.
+// Only one process at a time settles an obligation of an ended run.
 func TestWhatAnotherProcessPaysIsLeftToIt(t *testing.T) {
 	t.Parallel()
 	rs := opened(t, 2)
@@ -279,8 +279,8 @@ func TestWhatAnotherProcessPaysIsLeftToIt(t *testing.T) {
 	}
 }
 
-// A domain that an old run owes may have been quiesced by a run at work: it
-// must not be unquiesced below that.
+// A domain that an old run must unquiesce may be quiesced by a live run now, and
+// must not be unquiesced under it.
 func TestATargetThatALiveRunHasQuiescedIsLeftToIt(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -307,8 +307,8 @@ func TestATargetThatALiveRunHasQuiescedIsLeftToIt(t *testing.T) {
 	}
 }
 
-// What should be back by now counts, whoever is at it, and is brought back by
-// whoever finds it: the process may be stopped, or hang.
+// An overdue target counts as left, whatever process holds it, and any process
+// brings it back: the holder may be stopped, or hang.
 func TestWhatIsOverdueIsEverybodys(t *testing.T) {
 	t.Parallel()
 	rs := opened(t, 2)
@@ -342,9 +342,9 @@ func TestWhatIsOverdueIsEverybodys(t *testing.T) {
 	}
 }
 
-// A process may be stopped while it has the right to quiesce and has sent nothing
-// yet. All others wait for it: it is named when that takes too long, and nobody
-// takes the right away, as it may go on.
+// A process may be stopped while it has a permit and has not sent its quiesce
+// yet. All others wait for it. dprun names it when that takes too long, and never
+// takes the permit away, because the process may continue.
 func TestAPermitOfAStoppedProcessIsNamedWhenItIsOverdue(t *testing.T) {
 	t.Parallel()
 	r := opened(t, 1)[0]
@@ -369,8 +369,8 @@ func TestAPermitOfAStoppedProcessIsNamedWhenItIsOverdue(t *testing.T) {
 	}
 }
 
-// The pending files are the truth: without a journal, and with one that has
-// forgotten the run, what must be undone is known and tried.
+// The pending files decide: without a journal, and with one that has forgotten
+// the run, dprun knows what must be undone and tries it.
 func TestPendingFilesNeedNoJournal(t *testing.T) {
 	t.Parallel()
 	r := opened(t, 1)[0]
@@ -388,8 +388,8 @@ func TestPendingFilesNeedNoJournal(t *testing.T) {
 	check()
 }
 
-// A device of which one domain came back and another did not has not come back:
-// its breaker stays.
+// A device with one domain back and another one not has not come back, so its
+// breaker stays open.
 func TestABreakerStaysUntilTheWholeDeviceIsBack(t *testing.T) {
 	t.Parallel()
 	r := opened(t, 1)[0]
@@ -405,9 +405,9 @@ func TestABreakerStaysUntilTheWholeDeviceIsBack(t *testing.T) {
 	}
 }
 
-// A device that is down counts for the quiesce guard although the journal was
-// lost since: what stands in pending files only is entered anew, and what was
-// paid meanwhile is not owed again.
+// A device that is down counts for the quiesce guard even if the journal was lost
+// since. Obligations that are only in pending files are entered again, and those
+// that were settled meanwhile are not opened again.
 func TestWhatOnlyPendingFilesTellCountsForTheQuiesceGuard(t *testing.T) {
 	t.Parallel()
 	r := opened(t, 1)[0]
@@ -426,8 +426,8 @@ func TestWhatOnlyPendingFilesTellCountsForTheQuiesceGuard(t *testing.T) {
 	need.Done(t, j.Grant(t.Context(), time.Now(), journal.Guard{MaxDevices: 1}, other))
 }
 
-// A run that has left its lock and that the journal does not know is told until
-// somebody has looked.
+// A run that has left its lock and that the journal does not know is reported
+// until a person has looked.
 func TestAForgottenRunIsTold(t *testing.T) {
 	t.Parallel()
 	r := opened(t, 1)[0]
@@ -469,8 +469,9 @@ func TestAForgottenRunIsTold(t *testing.T) {
 	}
 }
 
-// A run that dies between its lock and the journal has contacted nothing: nobody
-// is told, and its lock goes. Once it is in the journal it may be forgotten.
+// A run that dies between its lock and the journal has contacted nothing. It is
+// not reported, and its lock is removed. Once it is in the journal, it may be
+// forgotten.
 func TestARunThatDiesBeforeItBeginsIsNotForgotten(t *testing.T) {
 	t.Parallel()
 	r := opened(t, 1)[0]
@@ -483,7 +484,7 @@ func TestARunThatDiesBeforeItBeginsIsNotForgotten(t *testing.T) {
 		if begun {
 			held.Begun()
 		}
-		need.Done(t, held.File().Close()) // as the end of the process does: it takes nothing back
+		need.Done(t, held.File().Close()) // like the end of the process, which takes nothing back
 		if left := r.Owed(t.Context()); (left.Unknown != nil) != begun {
 			t.Errorf("begun %t: %+v", begun, left)
 		}
@@ -509,7 +510,7 @@ func lost(t *testing.T) *Runner {
 	return r
 }
 
-// An emptied journal is no new one.
+// An emptied journal does not count as a new one.
 func TestALostJournalIsTold(t *testing.T) {
 	t.Parallel()
 	r := lost(t)
@@ -525,8 +526,8 @@ func TestALostJournalIsTold(t *testing.T) {
 	}
 }
 
-// A server looks back while somebody begins the lost journal anew. Only one of
-// several who do so begins one: the second would put the first's aside.
+// A server reads the history while others begin the lost journal anew. Only one
+// of them may do so: a second one would put the first one's journal aside.
 func TestALostJournalIsBegunOnceWhileOthersLookBack(t *testing.T) {
 	t.Parallel()
 	r := lost(t)

@@ -12,7 +12,8 @@ import (
 	"github.com/dprun/dprun/testfixtures/need"
 )
 
-// What was verified is what is imported: somebody else may write the file meanwhile.
+// The verified bytes are the imported ones, even if somebody else writes the file
+// meanwhile.
 func TestAnArchiveThatChangesMeanwhileIsUsedAsItWas(t *testing.T) {
 	t.Parallel()
 	r := &Runner{}

@@ -19,7 +19,8 @@ import (
 	"github.com/dprun/dprun/testfixtures/need"
 )
 
-// leftRestore makes the directory of a restore and its row, as a process has left them.
+// leftRestore makes the directory and the row of a restore as a dead process
+// leaves them.
 func leftRestore(t *testing.T, r *Runner, run string) string {
 	t.Helper()
 	dir := filepath.Join(r.state.Restores(), run)
@@ -29,8 +30,8 @@ func leftRestore(t *testing.T, r *Runner, run string) string {
 	return dir
 }
 
-// Of a restore that was killed before it had promised anything no archive stays; what
-// one that is owed is looked at with stays, and so does that of one at work.
+// A restore that was killed before it wrote its pending file leaves no archive.
+// The archive of a pending restore stays, and so does that of one at work.
 func TestOnlyWhatARestoreIsLookedAtWithStays(t *testing.T) {
 	t.Parallel()
 	r := opened(t, 1)[0]
@@ -38,7 +39,7 @@ func TestOnlyWhatARestoreIsLookedAtWithStays(t *testing.T) {
 	dirs := map[string]string{killed: leftRestore(t, r, killed), owed: leftRestore(t, r, owed), live: leftRestore(t, r, live)}
 	need.Done(t, r.pending.Put(pending.Obligation{Key: pending.Key{Run: owed, ID: owedRestore}, Kind: pending.Restore, Device: "gw", Domain: "orders", Since: time.Now(), Endpoint: json.RawMessage(`{}`)}))
 	recovering(t, r, live)
-	unread := ended(t, r, "p") // whether somebody is at it cannot be told
+	unread := ended(t, r, "p") // it is unknown whether a process works on it
 	dirs[unread] = leftRestore(t, r, unread)
 	path := r.locks.Path(lock.RunKey(unread))
 	need.Done(t, errors.Join(os.RemoveAll(path), os.Mkdir(path, 0o700)))
@@ -55,9 +56,9 @@ func TestOnlyWhatARestoreIsLookedAtWithStays(t *testing.T) {
 	}
 }
 
-// A restore that was killed with the right to take a domain out of service, before it
-// had promised anything, is a run that the journal does not know. It owes nothing. One
-// whose pending file somebody has removed may have sent something.
+// A restore that was killed with a permit, before it wrote its pending file, is a
+// run that the journal does not know, and leaves nothing to undo. If somebody has
+// removed the pending file of a restore, the restore may have sent something.
 func TestAKilledRestoreOwesOnlyWhatItHasPromised(t *testing.T) {
 	t.Parallel()
 	r := opened(t, 1)[0]
@@ -87,8 +88,8 @@ func TestAKilledRestoreOwesOnlyWhatItHasPromised(t *testing.T) {
 	}
 }
 
-// A restore that is not proven is owed, and keeps no backup from the device; a person
-// ends it.
+// A restore that is not proven stays pending until a person ends it, and does not
+// stop backups of the device.
 func TestARestoreThatIsNotProvenIsOwedAndKeepsNoBackup(t *testing.T) {
 	t.Parallel()
 	r := opened(t, 1)[0]
@@ -118,7 +119,8 @@ func TestARestoreThatIsNotProvenIsOwedAndKeepsNoBackup(t *testing.T) {
 	}
 }
 
-// Two plans may call two boxes alike: what is proven of one says nothing of the other.
+// Two plans may give two boxes the same name. A proof about one says nothing
+// about the other.
 func TestARestoreEndsEarlierOnesOfItsOwnBoxAlone(t *testing.T) {
 	t.Parallel()
 	r := opened(t, 1)[0]
@@ -134,8 +136,8 @@ func TestARestoreEndsEarlierOnesOfItsOwnBoxAlone(t *testing.T) {
 	}
 }
 
-// What is proven by a restore is what was restored, and not what somebody has put at
-// another destination under the same ID.
+// A restore proves the copy that it has imported, and not one that somebody has
+// put at another destination under the same ID.
 func TestARestoreProvesTheCopyThatItHasImported(t *testing.T) {
 	t.Parallel()
 	r := opened(t, 1)[0]

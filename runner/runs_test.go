@@ -11,8 +11,8 @@ import (
 	"github.com/dprun/dprun/testfixtures/need"
 )
 
-// More runs than are read at once come all, each once, and from a cursor on
-// those that follow it.
+// A list of more runs than one read returns has every run once, and a cursor
+// continues behind its run.
 func TestRunsGoOnFromACursor(t *testing.T) {
 	t.Parallel()
 	r := opened(t, 1)[0]

@@ -54,7 +54,7 @@ func TestADirectoryOfPlansHoldsFilesAndDirectories(t *testing.T) {
 	}
 }
 
-// TestASnapshotIsWhatWasReadFirst, whatever stands on the disk now.
+// It does not depend on what is on the disk now.
 func TestASnapshotIsWhatWasReadFirst(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -82,7 +82,7 @@ func TestASnapshotIsWhatWasReadFirst(t *testing.T) {
 	}
 }
 
-// TestACopyOfASnapshotIsWhatWasRead, and holds nothing that may be a secret.
+// It also holds nothing that may be a secret.
 func TestACopyOfASnapshotIsWhatWasRead(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -132,8 +132,8 @@ func TestACopyOfASnapshotIsWhatWasRead(t *testing.T) {
 	}
 }
 
-// TestAServerWaitsForWhatGuardsBringBack, so that no plan that is due leaves out
-// a domain which is in service a moment later.
+// Otherwise a plan that is due would leave out a domain that is in service a
+// moment later.
 func TestAServerWaitsForWhatGuardsBringBack(t *testing.T) {
 	t.Parallel()
 	rs := opened(t, 2)

@@ -16,7 +16,7 @@ import (
 	"github.com/dprun/dprun/testfixtures/need"
 )
 
-// desk is a server's news with a journal, and nothing else.
+// desk is a server's newsfeed with a journal, and nothing else.
 type desk struct {
 	*Service
 	journal *journal.Journal
@@ -32,7 +32,7 @@ func newDesk(t testing.TB) *desk {
 	return d
 }
 
-// open starts the server anew.
+// open starts the server again.
 func (d *desk) open(t testing.TB) {
 	d.Service = &Service{feed: newNewsfeed(d.journal, slog.New(slog.DiscardHandler))}
 	done, ended := make(chan struct{}), make(chan struct{})
@@ -40,8 +40,8 @@ func (d *desk) open(t testing.TB) {
 	t.Cleanup(func() { close(done); <-ended })
 }
 
-// run writes down a run with tasks of ten statuses each, as a run does: what is
-// committed is published afterwards.
+// run enters a run with tasks of ten statuses each. Like a real run, it publishes
+// them after their commit.
 func (d *desk) run(t testing.TB, tasks int) (id string, took time.Duration) {
 	began := time.Now()
 	sink := newPatientSink(newsSink{feed: d.feed})
@@ -65,7 +65,7 @@ func (d *desk) run(t testing.TB, tasks int) (id string, took time.Duration) {
 	return id, time.Since(began)
 }
 
-// follow checks what one who follows gets of a run, up to its summary.
+// follow checks the events that a follower gets of a run, up to its summary.
 func (d *desk) follow(ctx context.Context, q EventsRequest, run string, tasks int) error {
 	seen, last := map[string]int{}, int64(0)
 	ended := false
@@ -104,7 +104,7 @@ func (d *desk) follow(ctx context.Context, q EventsRequest, run string, tasks in
 	return nil
 }
 
-// TestTwoHundredWhoFollowMissNothing, and no run waits for them.
+// No run waits for the followers either.
 func TestTwoHundredWhoFollowMissNothing(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
@@ -142,7 +142,7 @@ func TestTwoHundredWhoFollowMissNothing(t *testing.T) {
 	if watched > 10*alone+10*time.Second {
 		t.Errorf("a run takes %v alone, and %v while 200 follow it", alone, watched)
 	}
-	d.open(t) // and what is over can be had again
+	d.open(t) // events of ended runs are available again
 	need.Done(t, d.follow(t.Context(), EventsRequest{After: newest}, next, tasks))
 	need.Done(t, d.follow(t.Context(), EventsRequest{After: 0, Run: next}, next, tasks))
 }
@@ -186,7 +186,7 @@ func TestWhoDoesNotKeepUpIsToldToComeAgain(t *testing.T) {
 	need.Done(t, d.follow(t.Context(), EventsRequest{After: 0}, run, 10))
 }
 
-// TestWhatIsNotKeptIsAGap, and so is a number that was never given.
+// A number that was never given is a gap, too.
 func TestWhatIsNotKeptIsAGap(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)

@@ -10,8 +10,8 @@ import (
 	"github.com/dprun/dprun/testfixtures/need"
 )
 
-// A process that died before it wrote its record left a signature, which is none of
-// the record that follows, whether that is signed or not.
+// A process that died before it wrote its record has left a signature. It does
+// not belong to the next record, whether that one is signed or not.
 func TestTheSignatureOfARecordThatWasNeverWrittenIsNoneOfTheNext(t *testing.T) {
 	t.Parallel()
 	r := opened(t, 1)[0]
@@ -24,7 +24,8 @@ func TestTheSignatureOfARecordThatWasNeverWrittenIsNoneOfTheNext(t *testing.T) {
 	}
 }
 
-// Whoever expects an older record is told, too, that the newest one of the state directory is gone.
+// Even a caller who expects an older record learns that the newest one of the
+// state directory is gone.
 func TestAnOlderRecordThatIsExpectedHidesNoCut(t *testing.T) {
 	t.Parallel()
 	r := opened(t, 1)[0]

@@ -14,7 +14,7 @@ import (
 
 const at = "gw/d-export-2026-11-23-12-00-00-123.dprun.json"
 
-// manifest is a good one.
+// manifest returns a good manifest.
 func manifest() Manifest {
 	m := Manifest{Version: 1, Dprun: "1.0", State: "ABC", Path: at, Run: "01JRUN", Plan: "nightly", Task: "export/gw/d", Activity: "export", Type: "domain_export", Device: "gw", Domain: "d",
 		Stamp: "2026-11-23-12-00-00-123", Facts: json.RawMessage(`{"identity":"0000"}`), Verified: "read_back", Durable: true, ModeKept: true, Withheld: []string{"cert:///k\x1b.pem"}, Warnings: []string{"two\nlines"},
@@ -24,7 +24,7 @@ func manifest() Manifest {
 	return m
 }
 
-// TestASetIsTheSameWhereverItIsComputed: the ID is part of the form of manifests.
+// The ID is part of the form of manifests.
 func TestASetIsTheSameWhereverItIsComputed(t *testing.T) {
 	t.Parallel()
 	if got := need.Value(ID("01JRUN", "export/gw/d", "2026-11-23-12-00-00-123"))(t); got != "01M844DZKVNV9R2BQSNGZR3C76" {
@@ -46,8 +46,8 @@ func TestASetIsTheSameWhereverItIsComputed(t *testing.T) {
 	}
 }
 
-// TestAManifestComesBackWhole: and one of an older version, which has no ID, time
-// and path of its own, is the same set.
+// A manifest of an older version, without an ID, a time and a path of its own, is
+// the same set.
 func TestAManifestComesBackWhole(t *testing.T) {
 	t.Parallel()
 	want := manifest()
@@ -67,13 +67,13 @@ func TestAManifestComesBackWhole(t *testing.T) {
 	}
 }
 
-// sealed makes the first file of a manifest an encrypted one.
+// sealed turns the first file of a manifest into an encrypted one.
 func sealed(m *Manifest) {
 	m.Artifacts[0] = File{File: "d.zip.age", Variant: "persisted", Size: 312, SHA256: strings.Repeat("ef", 32), Encrypted: &Encrypted{Recipients: []string{"age1"}},
 		Plain: &Content{Size: 12, SHA256: strings.Repeat("ab", 32)}}
 }
 
-// TestAnEncryptedFileSaysWhatItWas: what is opened has the name, size and hash of what was captured.
+// An opened file has the name, size and hash of the captured one.
 func TestAnEncryptedFileSaysWhatItWas(t *testing.T) {
 	t.Parallel()
 	m := manifest()
@@ -89,8 +89,7 @@ func TestAnEncryptedFileSaysWhatItWas(t *testing.T) {
 	}
 }
 
-// TestAManifestThatCannotBeIsRefused: what is found at a destination may have
-// been written by anybody.
+// Anybody may have written what is found at a destination.
 func TestAManifestThatCannotBeIsRefused(t *testing.T) {
 	t.Parallel()
 	for what, change := range map[string]func(*Manifest){
@@ -141,7 +140,7 @@ func TestAManifestThatCannotBeIsRefused(t *testing.T) {
 	}
 }
 
-// TestAManifestClaimsNoRecordOfEvidence: a prune deletes what a manifest lists.
+// This matters because a prune deletes the files that a manifest lists.
 func TestAManifestClaimsNoRecordOfEvidence(t *testing.T) {
 	t.Parallel()
 	for at, file := range map[string]string{
@@ -157,8 +156,8 @@ func TestAManifestClaimsNoRecordOfEvidence(t *testing.T) {
 	}
 }
 
-// FuzzParseManifest: whatever is taken stays below its directory, and is taken
-// again as it is written.
+// FuzzParseManifest checks that accepted files are below their directory, and
+// that an accepted manifest is accepted again after it was written.
 func FuzzParseManifest(f *testing.F) {
 	f.Add(need.Value(json.Marshal(manifest()))(f), at)
 	f.Fuzz(func(t *testing.T, body []byte, at string) {

@@ -11,7 +11,7 @@ import (
 	"github.com/dprun/dprun/testfixtures/need"
 )
 
-// stored makes copies of sets of a domain from texts such as "3 own whole": the
+// stored returns copies of sets of a domain from texts such as "3 own whole": the
 // hour of the set, its origin and its state.
 func stored(t *testing.T, texts ...string) iter.Seq2[Copy, error] {
 	t.Helper()

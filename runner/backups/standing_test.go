@@ -14,7 +14,8 @@ import (
 	"github.com/dprun/dprun/testfixtures/need"
 )
 
-// known is a copy of the good manifest, and what a destination lists and answers where it is as it was stored.
+// known returns a copy of the good manifest, and the listing and the answers of a
+// destination where it is as it was stored.
 func known() (c Copy, listed map[string]int64, answers map[string]Answer) {
 	m := manifest()
 	body, _ := json.Marshal(m)
@@ -93,9 +94,9 @@ func TestTheManifestOfAnotherSetIsNamed(t *testing.T) {
 	}
 }
 
-// TestNothingIsMissingWithoutProof: whatever is listed and answered, a copy is missing only
-// where the destination has said so of one of its objects, and whole only where all that was
-// asked for is right.
+// Whatever the destination lists and answers, a copy is missing only if the
+// destination has said so about one of its objects, and whole only if all answers
+// are right.
 func TestNothingIsMissingWithoutProof(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -137,7 +138,7 @@ func TestNothingIsMissingWithoutProof(t *testing.T) {
 	})
 }
 
-// TestWhatAListShowsRightIsNotAsked: and everything else is, the manifest always.
+// Everything else is asked, and the manifest always.
 func TestWhatAListShowsRightIsNotAsked(t *testing.T) {
 	t.Parallel()
 	c, listed, _ := known()
@@ -190,7 +191,7 @@ func TestAManifestOfNoSetIsNamedForWhatItIs(t *testing.T) {
 	}
 }
 
-// TestASampleReadsTheOldestFirst: night for night a tenth, and all of it is read.
+// With a tenth every night, everything is read in the end.
 func TestASampleReadsTheOldestFirst(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)

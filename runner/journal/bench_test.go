@@ -12,8 +12,8 @@ import (
 	"github.com/dprun/dprun/testfixtures/need"
 )
 
-// BenchmarkTask enters what a backed-up domain leaves, in two commits a task,
-// and reports the processor time and what stays on the disk.
+// BenchmarkTask enters the data of a backed-up domain, in two commits for each
+// task. It reports the processor time and the bytes that stay on the disk.
 func BenchmarkTask(b *testing.B) {
 	j := need.Value(Open(filepath.Join(b.TempDir(), "journal.db")))(b)
 	defer j.Close()

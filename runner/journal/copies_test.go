@@ -19,7 +19,7 @@ import (
 	"github.com/dprun/dprun/testfixtures/need"
 )
 
-// aCopy is a copy of what a task of a device captured some minutes after noon.
+// aCopy returns a copy that a task of a device captured some minutes after noon.
 func aCopy(t testing.TB, run, device, domain, root string, minutes int) backups.Copy {
 	t.Helper()
 	at := noon.Truncate(time.Millisecond).Add(time.Duration(minutes) * time.Minute)
@@ -49,7 +49,7 @@ func copiesOf(t testing.TB, j *Journal, f CopyFilter) (out []backups.Copy) {
 	return out
 }
 
-// TestACopyThatWasDeletedIsForgottenWithOldRuns: the others are not.
+// Copies that were not deleted stay known.
 func TestACopyThatWasDeletedIsForgottenWithOldRuns(t *testing.T) {
 	t.Parallel()
 	j := openTest(t)
@@ -74,7 +74,8 @@ func TestACopyThatWasDeletedIsForgottenWithOldRuns(t *testing.T) {
 	}
 }
 
-// TestACopyIsKnownFromItsManifestOn: whole, and for longer than its run.
+// A copy is whole as soon as its manifest is stored, and is known for longer than
+// its run.
 func TestACopyIsKnownFromItsManifestOn(t *testing.T) {
 	t.Parallel()
 	j := openTest(t)
@@ -106,7 +107,7 @@ func TestACopyIsKnownFromItsManifestOn(t *testing.T) {
 	}
 }
 
-// TestACopyIsNotKnownWithoutItsResult: a transaction that fails enters neither.
+// A transaction that fails enters neither.
 func TestACopyIsNotKnownWithoutItsResult(t *testing.T) {
 	t.Parallel()
 	j := openTest(t)
@@ -124,7 +125,7 @@ func TestACopyIsNotKnownWithoutItsResult(t *testing.T) {
 	}
 }
 
-// TestASignedManifestTakesThePlaceOfOneThatWasPlanted: and never the other way round, whichever was found first.
+// The opposite never happens, whichever of them was found first.
 func TestASignedManifestTakesThePlaceOfOneThatWasPlanted(t *testing.T) {
 	t.Parallel()
 	j := openTest(t)
@@ -144,9 +145,8 @@ func TestASignedManifestTakesThePlaceOfOneThatWasPlanted(t *testing.T) {
 	}
 }
 
-// TestWhatIsFoundDisplacesNothing: a planted manifest with the ID of a set of our
-// own does not change what is known of that; a run's own result does change what
-// was imported.
+// A planted manifest with the ID of a set of our own does not change what is
+// known of that set. A run's own result does change what was imported.
 func TestWhatIsFoundDisplacesNothing(t *testing.T) {
 	t.Parallel()
 	j := openTest(t)
@@ -169,7 +169,7 @@ func TestWhatIsFoundDisplacesNothing(t *testing.T) {
 	if diff := cmp.Diff([]backups.Copy{strange, own}, copiesOf(t, j, CopyFilter{})); diff != "" {
 		t.Error(diff)
 	}
-	// What was deleted and stands there again is as good as found.
+	// A copy that was deleted and is there again counts as found.
 	need.Done(t, j.MarkCopies(t.Context(), CopyMark{strange.Set, strange.Root, backups.Deleted, noon}))
 	if n := need.Value(j.Import(t.Context(), strange))(t); n != 1 {
 		t.Errorf("%d are entered", n)
@@ -218,7 +218,7 @@ func TestASetIsFoundByABeginning(t *testing.T) {
 	}
 }
 
-// TestAJournalWithoutCopiesGetsThem: of the runs before, none are known.
+// Copies of earlier runs are not known.
 func TestAJournalWithoutCopiesGetsThem(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "journal.db")

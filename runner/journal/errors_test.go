@@ -13,7 +13,8 @@ import (
 	"github.com/dprun/dprun/runner/event"
 )
 
-// refused checks an error's kind, and that it tells the operator where and what to do.
+// refused checks an error's kind, and that it tells the operator where it is and
+// what to do.
 func refused(t *testing.T, j string, err error, kind error) {
 	t.Helper()
 	var e *Error
@@ -29,7 +30,7 @@ func TestAFullDiskIsTold(t *testing.T) {
 	t.Parallel()
 	j := openTest(t)
 	createRun(t, j, Run{ID: "R"})
-	if _, err := j.writer.ExecContext(t.Context(), "PRAGMA max_page_count = 1"); err != nil { // as large as it is
+	if _, err := j.writer.ExecContext(t.Context(), "PRAGMA max_page_count = 1"); err != nil { // no page more
 		t.Fatal(err)
 	}
 	big := Batch{Events: []event.Event{{Kind: event.CancelRequested, Reason: strings.Repeat("x", 1<<20)}}}
@@ -97,7 +98,7 @@ func TestDamagedPagesAreFound(t *testing.T) {
 	need.Done(t, j.Close())
 	content, err := os.ReadFile(path)
 	need.Done(t, err)
-	for i := len(content) * 3 / 4; i < len(content); i++ { // what is read on opening stands before
+	for i := len(content) * 3 / 4; i < len(content); i++ { // the pages that are read at opening come before
 		content[i] ^= 0x5a
 	}
 	need.Done(t, os.WriteFile(path, content, 0o600))

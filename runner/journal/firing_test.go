@@ -35,7 +35,7 @@ func TestADueTimeIsDecidedOnce(t *testing.T) {
 	}
 }
 
-// TestWhatAClockThatWasAheadCalledMissedIsDecidedAgain, and what it has run is not.
+// A due time that has started a run is not decided again.
 func TestWhatAClockThatWasAheadCalledMissedIsDecidedAgain(t *testing.T) {
 	t.Parallel()
 	j := openTest(t)
@@ -117,7 +117,7 @@ func TestStartsAndTheServerAreRemembered(t *testing.T) {
 	}
 }
 
-// TestOldDueTimesGo: a plan that is due every minute does not fill the journal.
+// A plan that is due every minute does not fill the journal.
 func TestOldDueTimesGo(t *testing.T) {
 	t.Parallel()
 	j := openTest(t)

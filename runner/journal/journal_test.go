@@ -47,7 +47,7 @@ func appendTo(t testing.TB, j *Journal, run string, b Batch) {
 	need.Done(t, j.Append(t.Context(), run, b))
 }
 
-// task is a status of a task that is named by activity, device and domain.
+// task returns a status of a task that is named by activity, device and domain.
 func task(seq int, code string, final bool, activity, device, domain string) event.Status {
 	return event.Status{Task: activity + "/" + device + "/" + domain, Seq: seq, Activity: activity, Device: device, Domain: domain,
 		Code: code, Final: final, Time: noon.Add(time.Duration(seq) * time.Second)}
@@ -217,7 +217,7 @@ func TestABatchIsWrittenWholeOrNotAtAll(t *testing.T) {
 	appendTo(t, j, "R", Batch{Statuses: []event.Status{s}})
 	err := j.Append(t.Context(), "R", Batch{
 		Events:   []event.Event{{Kind: event.Started, Time: noon}},
-		Statuses: []event.Status{task(1, "A", false, "x", "fra", "other"), s}, // the second is there already
+		Statuses: []event.Status{task(1, "A", false, "x", "fra", "other"), s}, // the second one exists already
 		Owe:      []pending.Obligation{{Key: pending.Key{ID: "unquiesce"}, Kind: pending.Unquiesce}},
 	})
 	if err == nil {
@@ -243,7 +243,7 @@ func TestACancelledContextWritesNothing(t *testing.T) {
 	if err := j.CreateRun(ctx, Run{ID: "R"}); !errors.Is(err, context.Canceled) {
 		t.Errorf("CreateRun = %v", err)
 	}
-	j.turn <- struct{}{} // somebody writes
+	j.turn <- struct{}{} // another goroutine writes
 	ctx, cancel = context.WithTimeout(t.Context(), time.Millisecond)
 	defer cancel()
 	if err := j.CreateRun(ctx, Run{ID: "R"}); !errors.Is(err, context.DeadlineExceeded) {
@@ -261,7 +261,7 @@ func TestATransactionThatHasBegunIsNotCut(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	need.Done(t, j.write(ctx, "test", func(t *transaction) error {
 		cancel()
-		time.Sleep(5 * time.Millisecond) // a rollback in the background would have its chance
+		time.Sleep(5 * time.Millisecond) // leaves time for a rollback in the background
 		return Breaker{Device: "x"}.write(t)
 	}))
 	if got, err := j.Breakers(t.Context(), ""); err != nil || len(got) != 1 {
@@ -308,7 +308,8 @@ func TestReadersAndWritersDoNotWaitForEachOther(t *testing.T) {
 		})
 		all.Go(func() {
 			for range 25 {
-				// One snapshot: the number of events never falls, and numbers have no holes.
+				// In one snapshot the number of events never falls, and the numbers have no
+				// holes.
 				n := 0
 				for _, err := range j.Events(t.Context(), "R") {
 					if err != nil {
@@ -349,8 +350,8 @@ func TestOddPathsAreOpened(t *testing.T) {
 	}
 }
 
-// A journal that was made and is gone is told apart from one that was never
-// made; so is one whose pages were in a -wal file that is gone.
+// A journal that was made and is gone is told apart from one that was never made.
+// The same holds for one whose pages were in a -wal file that is gone.
 func TestALostJournalIsNotBegunAnewSilently(t *testing.T) {
 	t.Parallel()
 	for name, lose := range map[string]func(path string) error{

@@ -15,7 +15,8 @@ import (
 	"github.com/dprun/dprun/runner/pending"
 )
 
-// copied is a batch in which domains of a device end with a good copy of a size.
+// copied returns a batch in which domains of a device end with a good copy of a
+// size.
 func copied(activity, device string, bytes int64, took time.Duration, domains ...string) (b Batch) {
 	for _, d := range domains {
 		s := task(1, "SUCCESS", true, activity, device, d)
@@ -186,9 +187,9 @@ func TestPruneKeepsTheLastGoodCopyOfEverything(t *testing.T) {
 		id, plan string
 		tasks    []event.Status
 	}{
-		{"a", "nightly", []event.Status{task(1, "SUCCESS", true, "x", "fra", "orders"), task(1, "SUCCESS", true, "x", "fra", "gone")}}, // the last of domain gone
+		{"a", "nightly", []event.Status{task(1, "SUCCESS", true, "x", "fra", "orders"), task(1, "SUCCESS", true, "x", "fra", "gone")}}, // the last one of domain gone
 		{"b", "nightly", []event.Status{task(1, "SUCCESS", true, "x", "fra", "orders")}},
-		{"c", "weekly", []event.Status{task(1, "SUCCESS", true, "x", "fra", "orders")}}, // another plan's copies are elsewhere
+		{"c", "weekly", []event.Status{task(1, "SUCCESS", true, "x", "fra", "orders")}}, // another plan has copies of its own
 		{"d", "nightly", []event.Status{task(1, "SUCCESS", true, "x", "fra", "orders")}},
 		{"e", "nightly", []event.Status{task(1, "FAILED", true, "x", "fra", "orders"), task(1, "SUCCESS", false, "x", "ams", "orders")}},
 	} {
@@ -211,8 +212,8 @@ func TestPruneKeepsTheLastGoodCopyOfEverything(t *testing.T) {
 	}
 }
 
-// The file of a plan is a part of what it is: prod and test may each have a
-// plan and a device of one name.
+// The file of a plan is a part of its identity: prod and test may each have a
+// plan and a device of the same name.
 func TestPlansOfOneNameInTwoFilesShareNoHistory(t *testing.T) {
 	t.Parallel()
 	j := openTest(t)
@@ -240,8 +241,8 @@ func TestPlansOfOneNameInTwoFilesShareNoHistory(t *testing.T) {
 	}
 }
 
-// A run that died may be finished after a later one of its plan. What the later one
-// brought stays the last, and is what Prune keeps.
+// A run that died may be finished after a later one of its plan. The copies of
+// the later one stay the last ones, and Prune keeps that run.
 func TestARunThatIsFinishedLateBringsNothingNew(t *testing.T) {
 	t.Parallel()
 	j := openTest(t)
@@ -266,9 +267,9 @@ func TestARunThatIsFinishedLateBringsNothingNew(t *testing.T) {
 	}
 }
 
-// What a finished run does not need any more is removed after its end. A process
-// that dies there, or a journal that is busy, takes nothing from the end; and when
-// the run is pruned, nothing of it is left to the next one that gets its number.
+// Data that a finished run no longer needs is removed after its end. A process
+// that dies at that point, or a busy journal, does not spoil the end. After the
+// run was pruned, the next run that gets its number inherits nothing.
 func TestAFinishedRunIsFinishedThoughItsEventsAreStillThere(t *testing.T) {
 	t.Parallel()
 	j := openTest(t)

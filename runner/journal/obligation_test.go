@@ -18,7 +18,7 @@ func owe(task, id, device string) Obligation {
 	return Obligation{Obligation: pending.Obligation{Key: pending.Key{Run: "R", Task: task, ID: id}, Kind: pending.Unquiesce, Device: device, Since: noon}}
 }
 
-// rows are obligations as they are entered.
+// rows returns obligations in the form in which they are entered.
 func rows(os ...Obligation) (out []pending.Obligation) {
 	for _, o := range os {
 		out = append(out, o.Obligation)
@@ -67,7 +67,7 @@ func TestAnObligationIsOwedUntilItIsPaid(t *testing.T) {
 	if got := owedIDs(t, j); got != nil {
 		t.Errorf("owed: %v", got)
 	}
-	first.PaidAt, second.PaidAt = noon.Add(2*time.Hour), noon.Add(time.Hour) // paid once
+	first.PaidAt, second.PaidAt = noon.Add(2*time.Hour), noon.Add(time.Hour) // settled once
 	all, err := j.Obligations(t.Context(), "R")
 	need.Done(t, err)
 	if d := cmp.Diff([]Obligation{first, second}, all); d != "" {
@@ -85,7 +85,7 @@ func TestWhatIsOwedAgainIsOwed(t *testing.T) {
 	appendTo(t, j, "R", Batch{Owe: rows(o)})
 	later := o
 	later.Since, later.Endpoint = noon.Add(time.Hour), json.RawMessage(`{"n":2}`)
-	appendTo(t, j, "R", Batch{Owe: rows(later)}) // owed already: since the first time
+	appendTo(t, j, "R", Batch{Owe: rows(later)}) // open already: since the first time
 	owed, err := j.Owed(t.Context())
 	need.Done(t, err)
 	if len(owed) != 1 || !owed[0].Since.Equal(noon) || string(owed[0].Endpoint) != `{"n":2}` {
@@ -96,7 +96,7 @@ func TestWhatIsOwedAgainIsOwed(t *testing.T) {
 	if owed, err = j.Owed(t.Context()); err != nil || len(owed) != 1 || !owed[0].Since.Equal(later.Since) || !owed[0].PaidAt.IsZero() {
 		t.Errorf("owed: %+v, %v", owed, err)
 	}
-	appendTo(t, j, "R", Batch{Owe: rows(o), Pay: []pending.Key{o.Key}}) // paid in the same breath
+	appendTo(t, j, "R", Batch{Owe: rows(o), Pay: []pending.Key{o.Key}}) // settled in the same batch
 	if got := owedIDs(t, j); got != nil {
 		t.Errorf("owed: %v", got)
 	}
@@ -124,7 +124,7 @@ func TestTheGuardCountsOverAllRuns(t *testing.T) {
 	late.DueBack = noon.Add(-time.Second)
 	for name, tc := range map[string]struct {
 		down    []Obligation
-		paid    time.Time // when all of down were paid; zero: they are owed
+		paid    time.Time // when all of down were settled; zero: they are open
 		trip    Breaker
 		guard   Guard
 		next    Obligation
@@ -221,8 +221,9 @@ func TestABreakerKeepsItsFirstReasonUntilItIsClosed(t *testing.T) {
 	}
 }
 
-// Another plan may be run for the first time while a run is at work: what it
-// declares is of the group from then on, whatever the run knew when it began.
+// Another plan may run for the first time while a run is at work. Its members
+// belong to the group from then on, even if the run did not know them at its
+// beginning.
 func TestAMemberThatIsDeclaredLaterCountsInItsGroup(t *testing.T) {
 	t.Parallel()
 	j := openTest(t)
@@ -251,8 +252,8 @@ func TestAMemberThatIsDeclaredLaterCountsInItsGroup(t *testing.T) {
 	}
 }
 
-// TestAGrantIsTheDevicesUntilItIsTakenBackOrPaid: asked again it is the same
-// one, and what is taken back was never quiesced, so nothing has to settle.
+// A repeated request gets the same grant. A device whose grant was withdrawn was
+// never quiesced, so nothing has to settle.
 func TestAGrantIsTheDevicesUntilItIsTakenBackOrPaid(t *testing.T) {
 	t.Parallel()
 	j := openTest(t)

@@ -8,9 +8,9 @@ import (
 	"github.com/dprun/dprun/testfixtures/need"
 )
 
-// TestLookingBackDoesNotReadEverything: what the commands ask of the journal is
-// answered from an index, however many runs and tasks there are. A list of runs
-// goes through the runs in their order, as far as it is long.
+// TestLookingBackDoesNotReadEverything checks that an index answers the queries
+// of the commands, however many runs and tasks there are. A list of runs reads
+// the runs in their order, up to its limit.
 func TestLookingBackDoesNotReadEverything(t *testing.T) {
 	t.Parallel()
 	j := openTest(t)
@@ -39,13 +39,13 @@ func TestLookingBackDoesNotReadEverything(t *testing.T) {
 		selectBegun:   "",
 		selectBack:    "",
 		selectDown:    "",
-		selectOld:     "runs USING INDEX runs_started, sizes", // of which there are as many as the fleet has tasks
+		selectOld:     "runs USING INDEX runs_started, sizes", // as many as the fleet has tasks
 		rememberSizes: "",
 		payObligation: "",
 		selectDone:    "specs", // those of unfinished runs
 		selectAged:    "", selectOldest: "", selectBad: "", selectFailed: "", selectBody: "", selectSince: "", selectNotices: "",
 		selectOpen:  "runs USING INDEX runs_unfinished",
-		selectWhole: "runs USING INDEX runs_whole", // of the runs alone
+		selectWhole: "runs USING INDEX runs_whole", // reads only runs
 	} {
 		rows := need.Value(j.reader.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+query, make([]any, strings.Count(query, "?"))...))(t)
 		var walked []string
@@ -64,7 +64,7 @@ func TestLookingBackDoesNotReadEverything(t *testing.T) {
 	}
 }
 
-// BenchmarkHistory looks back into 1,000 runs of 1,000 tasks.
+// BenchmarkHistory reads the history of 1,000 runs with 1,000 tasks each.
 func BenchmarkHistory(b *testing.B) {
 	j := need.Value(Open(filepath.Join(b.TempDir(), "journal.db")))(b)
 	defer j.Close()
@@ -88,7 +88,7 @@ func BenchmarkHistory(b *testing.B) {
 	}
 }
 
-// makeHistory enters finished runs of so many tasks each.
+// makeHistory enters finished runs with the given number of tasks each.
 func makeHistory(tb testing.TB, j *Journal, runs, tasks int) {
 	tb.Helper()
 	history := `[` + strings.Repeat(`{"c":"EXECUTION_EXPORT_DOMAIN_PERSISTED_STARTED","t":12345678,"m":"domain app17 of gw-1"},`, 9) + `{"c":"SUCCESS","t":1,"f":true}]`

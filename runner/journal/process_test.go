@@ -17,7 +17,7 @@ import (
 	"github.com/dprun/dprun/runner/pending"
 )
 
-// The test binary is its own child: the variable names the journal to write.
+// The test binary is its own child. The variable names the journal to write.
 const (
 	childJournal = "DPRUN_JOURNAL_TEST_PATH"
 	childRun     = "DPRUN_JOURNAL_TEST_RUN"
@@ -36,8 +36,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// appendBatches writes batches of an event, a status and an obligation each,
-// and prints the number of each one after it was acknowledged.
+// appendBatches writes batches of an event, a status and an obligation each. It
+// prints the number of each batch after the batch was acknowledged.
 func appendBatches(path, run string, batches int) error {
 	j, err := Open(path)
 	if err != nil {
@@ -107,7 +107,7 @@ func TestKillLosesNothingThatWasAcknowledged(t *testing.T) {
 			need.Done(t, err)
 			owed, err := j.Owed(t.Context())
 			need.Done(t, err)
-			// One more than was acknowledged may have been committed.
+			// One more than the acknowledged ones may have been committed.
 			if events < acknowledged || events > acknowledged+1 {
 				t.Errorf("%d events after %d were acknowledged", events, acknowledged)
 			}
@@ -129,7 +129,7 @@ func TestProcessesShareAJournal(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal.db")
 	var cmds []*exec.Cmd
 	var outputs []*bufio.Scanner
-	for i := range processes { // all at once on a file that is not there yet
+	for i := range processes { // all at once on a file that does not exist yet
 		cmd, lines := child(t, path, fmt.Sprintf("R%d", i), batches)
 		cmds, outputs = append(cmds, cmd), append(outputs, lines)
 	}
@@ -175,7 +175,8 @@ func appendBatchesQuietly(path, run string, batches int) error {
 	return nil
 }
 
-// TestTheGuardHoldsAgainstAnotherRun lets many ask for the last slot at once.
+// TestTheGuardHoldsAgainstAnotherRun lets many processes ask for the last slot at
+// once.
 func TestTheGuardHoldsAgainstAnotherRun(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "journal.db")

@@ -19,7 +19,7 @@ func TestARunHasOneRowOfEachDestination(t *testing.T) {
 		createRun(t, j, Run{ID: run, Plan: map[bool]string{true: "weekly", false: "nightly"}[run == "01C"], Started: noon.AddDate(0, 0, i)})
 		need.Done(t, j.Append(t.Context(), run, Batch{Rooms: []Room{row("sftp.vault", int64(50-i), i), row("file.a", -1, i)}}))
 	}
-	need.Done(t, j.Append(t.Context(), "01A", Batch{Rooms: []Room{row("sftp.vault", 1, 0)}})) // looked at again, after stores
+	need.Done(t, j.Append(t.Context(), "01A", Batch{Rooms: []Room{row("sftp.vault", 1, 0)}})) // a second look, after stores
 	if diff := cmp.Diff([]Room{row("file.a", -1, 0), row("sftp.vault", 50, 0)}, need.Value(j.RoomsOf(t.Context(), "01A"))(t)); diff != "" {
 		t.Error(diff)
 	}

@@ -17,7 +17,7 @@ import (
 	"github.com/dprun/dprun/testfixtures/need"
 )
 
-// old is a journal as version 3 wrote it.
+// old is a journal that version 3 wrote.
 type old struct {
 	t    *testing.T
 	path string
@@ -61,8 +61,7 @@ func (o *old) status(run string, s event.Status) event.Status {
 	return s
 }
 
-// TestAnOlderJournalIsBroughtUpToDate: what was shown of its runs is shown, and
-// what was unfinished can be finished.
+// The runs are shown as before, and unfinished ones can be finished.
 func TestAnOlderJournalIsBroughtUpToDate(t *testing.T) {
 	t.Parallel()
 	o := makeOld(t)
@@ -134,7 +133,7 @@ func TestAnOlderJournalIsBroughtUpToDate(t *testing.T) {
 			}
 		}
 	}
-	// The unfinished one goes on where it stopped.
+	// The unfinished run continues where it stopped.
 	n := 0
 	for _, err := range j.Events(t.Context(), "01C") {
 		need.Done(t, err)
@@ -148,7 +147,7 @@ func TestAnOlderJournalIsBroughtUpToDate(t *testing.T) {
 	if r := need.Value(j.Run(t.Context(), "01C"))(t); r.Tasks != 2 || r.State != Finished {
 		t.Errorf("%+v", r)
 	}
-	// The last good copies are those of the newest runs that have them.
+	// The last good copies are those of the newest runs with good copies.
 	report := need.Value(j.Prune(t.Context(), PruneRequest{Before: noon.Add(time.Hour * 99)}))(t)
 	if d := cmp.Diff(PruneReport{Runs: []string{"01B"}, Kept: []Kept{{"01A", LastGood}, {"01C", LastGood}}}, report); d != "" {
 		t.Error(d)
@@ -165,7 +164,7 @@ func TestAnOlderJournalIsBroughtUpToDate(t *testing.T) {
 	}
 }
 
-// TestAFinishedRunKeepsWhatIsShownOfIt, and no events, and the room of those is given back.
+// It keeps no events, and their room is given back.
 func TestAFinishedRunKeepsWhatIsShownOfIt(t *testing.T) {
 	t.Parallel()
 	j := openTest(t)
@@ -180,7 +179,7 @@ func TestAFinishedRunKeepsWhatIsShownOfIt(t *testing.T) {
 		last = append(last, s)
 		events = append(events, event.Event{Kind: event.Finished, Task: s.Task, Time: noon, Result: &event.Result{Store: &sdk.StoreReport{Location: "/at/" + domain}}})
 	}
-	last[0].Code, last[0].Final = "STORING", false // never ends
+	last[0].Code, last[0].Final = "STORING", false // it never ends
 	appendTo(t, j, "R", Batch{Statuses: append([]event.Status{{Seq: 1, Code: "PLAN_STARTED", Time: noon}}, first...)})
 	appendTo(t, j, "R", Batch{Events: events, Statuses: last, Good: goodOf(last)})
 	own, before, err := j.Record(t.Context(), "R")
@@ -234,8 +233,8 @@ func TestAFinishedRunKeepsWhatIsShownOfIt(t *testing.T) {
 	}
 }
 
-// TestAnotherProcessGoesOnWithARun: what one has written since is not lost to
-// the histories that the other one has in memory.
+// A process does not lose what another one has written since to its own histories
+// in memory.
 func TestAnotherProcessGoesOnWithARun(t *testing.T) {
 	t.Parallel()
 	a := openTest(t)

@@ -31,7 +31,7 @@ func list(t *testing.T, d *Dir) ([]Obligation, []Damaged) {
 	return out, damaged
 }
 
-// compact makes raw JSON comparable: it is indented in the file.
+// compact makes raw JSON comparable, because the file indents it.
 var compact = cmp.Transformer("compact", func(m json.RawMessage) string { return strings.Join(strings.Fields(string(m)), "") })
 
 func TestWhatIsOwedStandsInAFileUntilItIsDone(t *testing.T) {
@@ -41,7 +41,7 @@ func TestWhatIsOwedStandsInAFileUntilItIsDone(t *testing.T) {
 	need.Done(t, d.Put(second))
 	need.Done(t, d.Put(first))
 	first.Script = "exec.later"
-	need.Done(t, d.Put(first)) // in place of the one before
+	need.Done(t, d.Put(first)) // it replaces the one before
 	got, damaged := list(t, Open(d.path))
 	if diff := cmp.Diff([]Obligation{first, second}, got, compact); diff != "" || len(damaged) > 0 {
 		t.Error(damaged, diff)
@@ -52,7 +52,7 @@ func TestWhatIsOwedStandsInAFileUntilItIsDone(t *testing.T) {
 		t.Errorf("mode %v", info.Mode())
 	}
 	need.Done(t, d.Remove(first.Key))
-	need.Done(t, d.Remove(first.Key)) // done is done
+	need.Done(t, d.Remove(first.Key)) // a second removal is no error
 	if got, _ := list(t, d); len(got) != 1 || got[0].Key != second.Key {
 		t.Errorf("left: %v", got)
 	}
