@@ -18,7 +18,7 @@ import (
 // ackJournal is the target that begins a new journal if the old one is lost.
 const ackJournal = "journal"
 
-var errNotLost = errorf(ExitUsage, "the journal is not lost: it is kept, and no new one was begun")
+var errNotLost = errorf(ExitUsage, "the journal is not lost: it stays, and no new one was begun")
 
 // AcknowledgeRequest names what a person has looked at.
 type AcknowledgeRequest struct {

@@ -152,7 +152,7 @@ func (r *Runner) shelves(ctx context.Context, from Source, name, only, doing str
 		return nil, &Error{ExitUsage, suggesting(fmt.Sprintf("plan %s has no destination %q", s.plan, only), only, addresses)}
 	}
 	if s.scratch, err = os.MkdirTemp(r.state.Staging(), doing+"-"); err != nil {
-		return nil, errorf(1, "make a directory for what is read: %w; make room in the state directory", err)
+		return nil, errorf(1, "make a directory for fetched files: %w; make room in the state directory", err)
 	}
 	return s, nil
 }
@@ -255,7 +255,7 @@ func (c *shelfCheck) all(ctx context.Context) error {
 	}
 	if err != nil {
 		if root = rootWithout(err, roots); root == "" {
-			c.nothing(stored, err.Error(), "mend that, and check again")
+			c.nothing(stored, err.Error(), "correct that, and check again")
 			return nil
 		}
 	}
@@ -271,7 +271,7 @@ func (c *shelfCheck) all(ctx context.Context) error {
 		return ctx.Err()
 	}
 	if err != nil {
-		c.nothing(notDeleted(before), err.Error(), "mend that, and check again")
+		c.nothing(notDeleted(before), err.Error(), "correct that, and check again")
 		return nil
 	}
 	return c.compare(ctx, before, objects)
@@ -298,8 +298,8 @@ func (c *shelfCheck) elsewhere(roots map[string]int, some bool) {
 		kind = backups.FaultNotChecked
 	}
 	for _, root := range slices.Sorted(maps.Keys(roots)) {
-		c.found(nil, backups.Fault{Kind: kind, Why: fmt.Sprintf("%d copies of plan %s were stored at %s, where this destination was then; it is %s now, and they were not looked at", roots[root], c.plan, root, c.told.Root),
-			Remedy: "see whether the destination is the right one; a plan whose destination is the old place checks them"})
+		c.found(nil, backups.Fault{Kind: kind, Why: fmt.Sprintf("%d copies of plan %s were stored at %s, where this destination was then. It is at %s now, so they were not checked", roots[root], c.plan, root, c.told.Root),
+			Remedy: "find out whether the destination is the right one; a plan whose destination is the old place checks these copies"})
 	}
 }
 
@@ -330,8 +330,8 @@ func (c *shelfCheck) compare(ctx context.Context, before []backups.Copy, objects
 		}
 	}
 	if !some {
-		c.nothing(should, fmt.Sprintf("its list has %d objects, and none of them is of a set that was stored there", len(objects)),
-			"see whether it is mounted, and whether its directory is the right one")
+		c.nothing(should, fmt.Sprintf("its list has %d objects, and none of them belongs to a set that was stored there", len(objects)),
+			"find out whether it is mounted, and whether its directory is the right one")
 		return nil
 	}
 	manifests, others := c.ledger.Unknown(known)
@@ -347,10 +347,10 @@ func (c *shelfCheck) compare(ctx context.Context, before []backups.Copy, objects
 	}
 	left, err := c.exec.Leftovers(ctx, c.told.Destination)
 	if err != nil {
-		c.found(nil, backups.Fault{Kind: backups.FaultNotChecked, Why: "what broken stores have left was not looked for: " + err.Error(), Remedy: "mend that, and check again"})
+		c.found(nil, backups.Fault{Kind: backups.FaultNotChecked, Why: "temporary files of failed stores were not searched: " + err.Error(), Remedy: "correct that, and check again"})
 	}
 	for _, o := range left {
-		c.found(nil, backups.Fault{Kind: backups.FaultPartial, Path: o.Path, Why: fmt.Sprintf("a store has left this temporary file of %d bytes, or is writing it; it was last changed %s", o.Size, o.Modified.UTC().Format(time.RFC3339)),
+		c.found(nil, backups.Fault{Kind: backups.FaultPartial, Path: o.Path, Why: fmt.Sprintf("a store has left this temporary file of %d bytes, or is still writing it; its last change was at %s", o.Size, o.Modified.UTC().Format(time.RFC3339)),
 			Remedy: "`dprun sweep PLAN` removes those that are a week old"})
 	}
 	return ctx.Err()
@@ -374,7 +374,7 @@ func (c *shelfCheck) strangers(ctx context.Context, manifests []backups.Object) 
 		case err != nil && failure.From(err).Kind == failure.NotFound: // removed since the listing
 			continue
 		case err != nil:
-			c.found(nil, backups.Fault{Kind: backups.FaultNotChecked, Path: o.Path, Why: "this manifest belongs to no set and was not read: " + err.Error(), Remedy: "mend that, and check again"})
+			c.found(nil, backups.Fault{Kind: backups.FaultNotChecked, Path: o.Path, Why: "this manifest belongs to no set and was not read: " + err.Error(), Remedy: "correct that, and check again"})
 			continue
 		}
 		sum := sha256.Sum256(body)

@@ -185,7 +185,7 @@ func (s *shelves) latest(ctx context.Context, q FetchBackupRequest) (string, err
 	case 1:
 		return set, nil
 	}
-	return "", errorf(ExitUsage, "fetch the latest backup of %s: there are those of %s; pick one with --activity", what, join(found))
+	return "", errorf(ExitUsage, "fetch the latest backup of %s: several activities have one: %s; pick one with --activity", what, join(found))
 }
 
 // fetching is the fetch of one set.
@@ -403,7 +403,7 @@ func (f *fetching) open(ctx context.Context, c shelved, stored, temp string) err
 	case err != nil:
 		return failure.New(failure.Corrupt, failure.Mismatch, "decrypt it: %w", err)
 	case got.SHA256 != c.here.SHA256:
-		return failure.New(failure.Corrupt, failure.Mismatch, "it does not hold what was captured: the SHA-256 of what it opens to is %s, and was %s", got.SHA256, c.here.SHA256)
+		return failure.New(failure.Corrupt, failure.Mismatch, "it does not hold the captured file: decrypted, its SHA-256 is %s, and was %s", got.SHA256, c.here.SHA256)
 	}
 	return nil
 }
@@ -435,7 +435,7 @@ func (f *fetching) verify(ctx context.Context) error {
 		}
 	}})
 	if err == nil && len(wrong) > 0 {
-		err = f.fail("%w", failure.New(failure.Corrupt, failure.BadArchive, "its files are those that were captured, but as an archive of a gateway this is not whole: %s; take an older set, and make a new backup", join(wrong)))
+		err = f.fail("%w", failure.New(failure.Corrupt, failure.BadArchive, "its files are the captured ones, and this one is not a whole archive of a gateway: %s; use an older set, and make a new backup", join(wrong)))
 	}
 	return err
 }

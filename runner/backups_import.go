@@ -359,7 +359,7 @@ func (i *importing) sum(ctx context.Context, c backups.Copy) (why, err error) {
 		case err != nil:
 			return err, nil
 		case r.Size != f.Size:
-			return fmt.Errorf("%s had %d bytes when it was listed, and %d when it was read: something writes it", f.File, f.Size, r.Size), nil
+			return fmt.Errorf("%s had %d bytes when it was listed, and %d when it was read: something is writing it", f.File, f.Size, r.Size), nil
 		}
 		f.SHA256 = r.SHA256
 	}

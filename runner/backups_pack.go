@@ -188,7 +188,7 @@ func (p *packing) network(ctx context.Context) (text string, err error) {
 			return "", errorf(1, "read %s: %w", s.archive, err)
 		}
 		var b strings.Builder
-		fmt.Fprintf(&b, "Network, time and domains of %s, from %s,\ncaptured %s. What may be a secret is not shown.\n", p.request.Device, s.archive, s.Captured.UTC().Format(time.RFC3339))
+		fmt.Fprintf(&b, "Network, time and domains of %s, from %s,\ncaptured %s. Values that may be secret are not shown.\n", p.request.Device, s.archive, s.Captured.UTC().Format(time.RFC3339))
 		for _, o := range settings {
 			fmt.Fprintf(&b, "\n%s %s\n", o.Class, o.Name)
 			for _, line := range o.Lines {
@@ -219,7 +219,7 @@ func (p *packing) objects() string {
 	for _, s := range p.sets {
 		fmt.Fprintf(&b, "%s (%s), captured %s\n", cmp.Or(s.Domain, "whole device"), s.Activity, s.Captured.UTC().Format(time.RFC3339))
 		list("keys, certificates and secrets that the gateway keeps back: put them in place first", s.manifest.Withheld)
-		list("passwords that come without their values: set them after the import", s.secrets)
+		list("passwords whose values the export does not hold: set them after the import", s.secrets)
 		for _, o := range s.manifest.Objects {
 			if s.Domain == "" {
 				fmt.Fprintf(&b, " domain %s\n", archive.Printable(o.Domain))
@@ -228,8 +228,8 @@ func (p *packing) objects() string {
 				fmt.Fprintf(&b, "  what was up is not known: %s\n", archive.Printable(o.Unread))
 			}
 			list("services and handlers that were up", o.Up)
-			list("objects that were down already", o.Down)
-			list("services and handlers that were switched off", o.Disabled)
+			list("objects that were down", o.Down)
+			list("services and handlers that were disabled", o.Disabled)
 		}
 		b.WriteString("\n")
 	}

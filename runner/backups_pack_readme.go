@@ -28,7 +28,7 @@ func (p *packing) readme(network bool) string {
 	for _, m := range p.out.Missing {
 		say("  NOT HERE: %s %s: %s", archive.Printable(m.Domain), m.Activity, m.Why)
 	}
-	say("\nThe files are those that were stored: their SHA-256 was compared. Whether an import works is known when it was done.\n")
+	say("\nThe files are the stored ones: their SHA-256 was compared. Only an import shows whether the import works.\n")
 	p.steps(say, network)
 	return b.String()
 }
@@ -56,7 +56,7 @@ func (p *packing) gateway(say func(string, ...any)) {
 				say("  %-14s %s", line[0], archive.Printable(line[1]))
 			}
 		}
-		say("  dprun does not read licences and features: keep what the gateway says of them beside this.\n")
+		say("  dprun does not read licences and features: keep the gateway's list of them beside this.\n")
 		return
 	}
 	say("Model and firmware of the gateway are in none of the sets.\n")
@@ -119,7 +119,7 @@ func (p *packing) steps(say func(string, ...any), network bool) {
 		say("     exit")
 		say("     import-execute bring-back")
 		say("     no import-package bring-back\n")
-		say("   The settings of the domain itself (file permissions, visible domains) stand in network.txt, as Domain %s.", name)
+		say("   The settings of the domain itself (file permissions, visible domains) are in network.txt, as Domain %s.", name)
 		say("   On a gateway with other addresses: local-ip-rewrite on.\n")
 	}
 	for _, s := range p.sets {
@@ -131,8 +131,8 @@ func (p *packing) steps(say func(string, ...any), network bool) {
 		say("   each as above. Never import the outer file as if it were the export of one domain.\n")
 	}
 	step("Look")
-	say("   `show object-status` in each domain, against objects.txt: what was up has to be up. What was skipped for lack of")
-	say("   rights, licence or of a known class stands in the log alone.\n")
+	say("   `show object-status` in each domain, against objects.txt: what was up must be up again. The import skips objects for lack of")
+	say("   rights or licence, or because their class is unknown, and only its log says so.\n")
 	step("Save, in each domain")
 	say("     write memory\n")
 	say("   An import changes the running configuration only.\n")

@@ -45,7 +45,7 @@ func (r *Runner) PruneBackups(ctx context.Context, q PruneBackupsRequest) ([]rep
 	loaded, p := at.loaded, at.of
 	restoring, err := r.setsOfRestores()
 	if err != nil {
-		return nil, res, errorf(ExitOwed, "nothing is deleted: which sets a restore that is not proven may need is not known: %w", err)
+		return nil, res, errorf(ExitOwed, "nothing is deleted, because it is not known which sets an unproven restore may need: %w", err)
 	}
 	all := make([]*pruning, len(p.Destinations))
 	for i, d := range p.Destinations {
@@ -220,7 +220,7 @@ func (w *pruning) all(ctx context.Context, out *report.PrunedBackups) error {
 		}
 	}
 	if stored > 0 && standing == 0 {
-		return fmt.Errorf("none of the %d sets that were stored at %s is in its list; see whether it is mounted, and whether its directory is the right one", stored, w.root)
+		return fmt.Errorf("none of the %d sets that were stored at %s is in its list; find out whether it is mounted, and whether its directory is the right one", stored, w.root)
 	}
 	if err := w.know(ctx, copies); err != nil {
 		return err
@@ -374,7 +374,7 @@ func (w *pruning) shared(c backups.Copy) string {
 	for _, name := range filePaths(c) {
 		for _, other := range w.claims[name] {
 			if other != c.Set {
-				return fmt.Sprintf("set %s lists %s too: look at both with `dprun backups show`, and remove the manifest that lies by hand", other, name)
+				return fmt.Sprintf("set %s lists %s too: look at both with `dprun backups show`, and remove the false manifest by hand", other, name)
 			}
 		}
 	}
@@ -451,10 +451,10 @@ func (w *pruning) removeLocked(ctx context.Context, c backups.Copy) (report.Outc
 // afterwards: a request without an answer may still take effect.
 func (w *pruning) refused(ctx context.Context, c backups.Copy, why error) (report.Outcome, error) {
 	if failure.From(why).Kind.Retryable() {
-		return report.Unfinished, fmt.Errorf("nobody knows whether its manifest is deleted: %w; the next prune looks", why)
+		return report.Unfinished, fmt.Errorf("it is not known whether its manifest is deleted: %w; the next prune looks again", why)
 	}
 	if state, err := w.manifest(ctx, c); err != nil || state != backups.Whole {
-		return report.Unfinished, fmt.Errorf("its manifest may be deleted: %w; the next prune looks", errors.Join(why, err))
+		return report.Unfinished, fmt.Errorf("its manifest may be deleted: %w; the next prune looks again", errors.Join(why, err))
 	}
 	if err := w.mark(ctx, c, backups.Whole); err != nil {
 		return report.Unfinished, err
@@ -516,7 +516,7 @@ func (w *pruning) confirm(ctx context.Context, out []report.PrunedSet, copies ma
 			}
 		}
 		if why != nil {
-			s.Outcome, s.Error = report.Unfinished, fmt.Sprintf("it was not seen to be gone: %v; the next prune looks", why)
+			s.Outcome, s.Error = report.Unfinished, fmt.Sprintf("it is not proven to be gone: %v; the next prune looks again", why)
 			continue
 		}
 		marks = append(marks, journal.CopyMark{Set: c.Set, Root: w.root, State: backups.Deleted, At: w.now()})

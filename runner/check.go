@@ -138,7 +138,7 @@ func (c *checking) ofPlan(ctx context.Context, op *operation, p *plan.Plan) {
 	}
 	findings = append(findings, c.stopped(ctx, op)...)
 	if held, holder, err := c.locks.Held(lock.PlanKey(p.Name, originOf(c.loaded, p))); err == nil && held {
-		findings = append(findings, sdk.Finding{Check: "running", Level: sdk.LevelWarning, Message: "the plan is being run now: " + holder.String(), Remedy: "check again when it has ended: what it does now is seen as busy, or as out of service"})
+		findings = append(findings, sdk.Finding{Check: "running", Level: sdk.LevelWarning, Message: "the plan is being run now: " + holder.String(), Remedy: "check again when it has ended: what it works on now counts as busy or as out of service"})
 	}
 	findings = append(findings, c.stagingRoom()...)
 	c.about(report.CheckPlan, p.Name, findings...)
@@ -155,9 +155,9 @@ func (c *checking) stopped(ctx context.Context, op *operation) (out []sdk.Findin
 		return []sdk.Finding{{Check: "hold", Level: sdk.LevelError, Message: err.Error()}}
 	}
 	for _, s := range stops {
-		f := sdk.Finding{Check: "hold", Level: sdk.LevelError, Subject: s.Device, Message: fmt.Sprintf("nothing is quiesced since %s, by hand of %s: %s", s.Since.Format(time.RFC3339), s.By, s.Reason), Remedy: "dprun hold --release, when the reason is gone"}
+		f := sdk.Finding{Check: "hold", Level: sdk.LevelError, Subject: s.Device, Message: fmt.Sprintf("nothing may be quiesced since %s, set by %s: %s", s.Since.Format(time.RFC3339), s.By, s.Reason), Remedy: "dprun hold --release, when the reason is gone"}
 		if s.Device != "" {
-			f.Check, f.Message, f.Remedy = "breaker", fmt.Sprintf("nothing is quiesced since %s, because it did not come back: %s", s.Since.Format(time.RFC3339), s.Reason), "dprun recover; dprun owed says more"
+			f.Check, f.Message, f.Remedy = "breaker", fmt.Sprintf("nothing may be quiesced since %s, because this device did not come back: %s", s.Since.Format(time.RFC3339), s.Reason), "dprun recover; dprun owed says more"
 		}
 		if s.Environment != "" {
 			f.Message = s.Environment + ": " + f.Message
@@ -172,7 +172,7 @@ func (c *checking) stopped(ctx context.Context, op *operation) (out []sdk.Findin
 func (c *checking) stagingRoom() []sdk.Finding {
 	free, err := c.staging.Free()
 	if err != nil {
-		return []sdk.Finding{{Check: "staging", Level: sdk.LevelError, Message: err.Error(), Remedy: "see that the state directory is there and can be written"}}
+		return []sdk.Finding{{Check: "staging", Level: sdk.LevelError, Message: err.Error(), Remedy: "make sure that the state directory exists and can be written"}}
 	}
 	var largest, total int64
 	for _, n := range c.spec.LastSize {
@@ -239,7 +239,7 @@ func (c *checking) destinations(machine *lifecycle.Run, seen *answers) {
 			e, _ := status.Lookup(u.Code)
 			findings = append(findings, sdk.Finding{Check: "store", Level: sdk.LevelError, Subject: string(u.Code), Message: u.Message, Remedy: e.Action})
 		case rep == nil:
-			findings = append(findings, sdk.Finding{Check: "store", Level: sdk.LevelError, Message: "it was not checked to the end"})
+			findings = append(findings, sdk.Finding{Check: "store", Level: sdk.LevelError, Message: "its check did not finish"})
 		default:
 			text := "a few bytes were stored, read and removed"
 			if rep.WriteOnly != "" {
@@ -303,7 +303,7 @@ func (c *checking) devices(ctx context.Context, machine *lifecycle.Run, seen *an
 		if in := seen.inspections[d.name]; in != nil {
 			if names := boxes[in.Facts.Identity]; len(names) > 1 {
 				found[i] = append(found[i], sdk.Finding{Check: "identity", Level: sdk.LevelWarning, Subject: in.Facts.Identity,
-					Message: "the plan has this box under several names: " + join(names), Remedy: "remove the device that is there twice, or correct its host"})
+					Message: "the plan has this box under several names: " + join(names), Remedy: "remove the device that is listed twice, or correct its host"})
 			}
 		}
 		c.about(report.CheckDevice, d.name, found[i]...)
@@ -346,7 +346,7 @@ func (c *checking) peers(ctx context.Context, d *ofDevice, seen *answers) []sdk.
 		}
 	}
 	if len(away) > 0 {
-		f.Level, f.Message, f.Remedy = sdk.LevelError, "members of its group do not serve: "+strings.Join(away, "; "), "bring them back first: quiesce_guard does not quiesce this one before"
+		f.Level, f.Message, f.Remedy = sdk.LevelError, "members of its group do not serve: "+strings.Join(away, "; "), "bring them back first: until then, quiesce_guard does not allow a quiesce of this one"
 	}
 	return []sdk.Finding{f}
 }
@@ -546,11 +546,11 @@ func failureFinding(check, device string, err error) sdk.Finding {
 // factFindings returns what an inspection says about the device itself.
 func factFindings(in *sdk.Inspection, largest int64) []sdk.Finding {
 	f := in.Facts
-	out := []sdk.Finding{{Check: "identity", Level: sdk.LevelOK, Subject: f.Identity, Message: fmt.Sprintf("it calls itself %q, has serial number %s and runs %s", f.DeviceName, cmp.Or(f.Serial, "(not told)"), cmp.Or(f.Firmware, "firmware that it does not tell"))}}
+	out := []sdk.Finding{{Check: "identity", Level: sdk.LevelOK, Subject: f.Identity, Message: fmt.Sprintf("its name is %q, its serial number %s, and it runs %s", f.DeviceName, cmp.Or(f.Serial, "(not told)"), cmp.Or(f.Firmware, "unknown firmware"))}}
 	space := sdk.Finding{Check: "space", Level: sdk.LevelOK, Message: fmt.Sprintf("%d MB are free in temporary storage, %d MB in internal storage", f.Space.FreeTemporary/1_000_000, f.Space.FreeInternal/1_000_000)}
 	switch need := largest + largest/2; {
 	case f.Space.FreeTemporary < 0:
-		space.Level, space.Message, space.Remedy = sdk.LevelWarning, "how much room it has could not be read", "a gateway that runs out of room fails at a backup, and may do so at its services"
+		space.Level, space.Message, space.Remedy = sdk.LevelWarning, "its free room could not be read", "a gateway without free room fails at a backup, and perhaps at its services"
 	case f.Space.FreeTemporary < need:
 		space.Level, space.Remedy = sdk.LevelError, "make room on the gateway"
 		space.Message = fmt.Sprintf("%d MB are free in temporary storage, and a backup may need %d MB (half as much again as the last one)", f.Space.FreeTemporary/1_000_000, need/1_000_000)

@@ -50,11 +50,11 @@ func (c *checking) script(ctx context.Context, address string, at execute.Scope)
 	const check = "executable"
 	e, _, err := c.plan.Script(ctx, address, at)
 	if err != nil {
-		return sdk.Finding{Check: check, Level: sdk.LevelNotProven, Message: "its program is known only within a run: " + err.Error()}
+		return sdk.Finding{Check: check, Level: sdk.LevelNotProven, Message: "its program is only known during a run: " + err.Error()}
 	}
 	name := program(c.loaded.inputs.Schemas, e)
 	if name == "" {
-		return sdk.Finding{Check: check, Level: sdk.LevelNotProven, Message: "its configuration is complete and its secrets could be read; whether it works is seen when it runs"}
+		return sdk.Finding{Check: check, Level: sdk.LevelNotProven, Message: "its configuration is complete and its secrets could be read; only a run shows whether it works"}
 	}
 	path := name
 	if strings.ContainsRune(name, '/') && !filepath.IsAbs(name) {

@@ -186,7 +186,7 @@ func subjectsOf(ctx context.Context, plugins *Plugins, src Source, offered schem
 	}
 	for _, s := range subjects {
 		if !s.Config.IsWhollyKnown() {
-			return nil, ds, errorf(ExitUsage, "%s has values that only a run knows; give it values that are known", s.block)
+			return nil, ds, errorf(ExitUsage, "%s has values that only a run knows; write fixed values", s.block)
 		}
 	}
 	return subjects, ds, nil

@@ -255,9 +255,9 @@ func (c *covering) judge(s backups.Subject, set backups.Set, now time.Time, most
 	}
 	switch class, _ := status.Lookup(status.Code(e.code)); {
 	case !known && out.State == report.CoverageNone:
-		out.Why = "no run of the plan is known that should have stored it"
+		out.Why = "the journal knows no run of the plan that should have stored it"
 	case e.code == string(status.Success) && out.State == report.CoverageNone:
-		out.Why = "what the last run stored is not known to be whole: look at it with `dprun backups list`, or find it with `dprun backups import`"
+		out.Why = "the last run has stored it, and no copy is known to be whole: look with `dprun backups list`, or find it with `dprun backups import`"
 	case !known || e.code == string(status.Success):
 	default:
 		out.Code, out.Why = e.code, e.message

@@ -340,7 +340,7 @@ func (d *drilling) one(ctx context.Context, set backups.Set, domain string, out 
 	case out.Left != "":
 		return "domain " + domain + " may still be on the gateway"
 	case err != nil:
-		return "what the drill has shown could not be written down: " + err.Error()
+		return "the result of the drill could not be written down: " + err.Error()
 	}
 	return ""
 }
@@ -350,7 +350,7 @@ func (d *drilling) one(ctx context.Context, set backups.Set, domain string, out 
 func (d *drilling) objects(of fetchedArchive) []backups.Objects {
 	was, err := of.objects()
 	if err != nil {
-		d.Log.Warn("which objects were down when the set was captured is not known", "set", of.set.Set, "error", err)
+		d.Log.Warn("it is not known which objects were down at the capture of the set", "set", of.set.Set, "error", err)
 	}
 	return was
 }

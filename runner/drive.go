@@ -31,7 +31,7 @@ func (r *operation) drive(ctx context.Context, machine *lifecycle.Run, host *plu
 	spec := machine.Spec()
 	defer func() {
 		if p := recover(); p != nil {
-			r.Log.Error("dprun itself is at fault", "run", spec.ID, "panic", p, "stack", string(debug.Stack()))
+			r.Log.Error("internal error of dprun", "run", spec.ID, "panic", p, "stack", string(debug.Stack()))
 			body, _ := json.Marshal(b.Record) // as it was entered in the journal
 			_, closing := r.closeUnreplayed(context.WithoutCancel(ctx), journal.Run{ID: spec.ID, Plan: spec.Plan, Started: started, Spec: body})
 			err = errors.Join(errorf(ExitBug, "internal error in run %s: %v; the run was ended there, and what it left is undone without it: see `dprun owed`, then `dprun recover`", spec.ID, p), closing)

@@ -86,14 +86,14 @@ func VerifyEvidence(q VerifyEvidenceRequest, also ...evidence.Head) (report.Veri
 	}
 	switch {
 	case keys != nil:
-		out.Proves = "order and authorship: what a signature that counts covers was written by who has its key, in this order"
+		out.Proves = "order and authorship: the owner of a trusted key wrote everything that its signatures cover, in this order"
 	case signed > 0:
-		out.Proves = "order, not authorship: the signatures are right, and nobody has said whose count (--allowed-signers)"
+		out.Proves = "order, not authorship: the signatures are right, but no trusted keys are given (--allowed-signers)"
 	default:
-		out.Proves = "order, not authorship: nothing is signed, so whoever can write here could have made the whole chain anew"
+		out.Proves = "order, not authorship: nothing is signed, so anybody who can write here could have made a new chain"
 	}
 	if len(expect) == 0 {
-		out.Proves += "; that nothing was cut off at the end only shows with --expect"
+		out.Proves += "; only --expect shows whether the end was cut off"
 	}
 	switch {
 	case len(items) == 0 && len(expect) == 0:

@@ -96,7 +96,7 @@ func matching(all []report.Explanation, words []string) []report.Explanation {
 }
 
 func unknownCode(all []report.Explanation, code string) error {
-	err := fmt.Errorf("there is no code %q, and no code is about it", code)
+	err := fmt.Errorf("there is no code %q, and no code has a text about it", code)
 	s := diag.Suggest(strings.ToUpper(code), codesOf(all))
 	if s == "" {
 		s = diag.Suggest(strings.ToLower(code), codesOf(all))

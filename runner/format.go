@@ -65,7 +65,7 @@ func Format(ctx context.Context, q FormatRequest) (plan.Diagnostics, error) {
 	}
 	switch {
 	case problems.HasErrors():
-		return problems, errorf(ExitInvalid, "not every file could be read as a plan file; what could is done")
+		return problems, errorf(ExitInvalid, "some files are not valid plan files; all others are formatted")
 	case q.Check && changed:
 		return problems, errorf(1, "a file is not in the usual form")
 	}
@@ -117,7 +117,7 @@ func planFiles(path string, recursive bool) ([]string, error) {
 	}
 	if !info.IsDir() {
 		if filepath.Ext(path) != ".hcl" {
-			return nil, errors.New("it is no plan file: its name does not end in .hcl")
+			return nil, errors.New("it is not a plan file: its name does not end in .hcl")
 		}
 		return []string{path}, nil
 	}

@@ -160,7 +160,7 @@ func (g *guard) watch(ctx context.Context) error {
 // ask makes a stopped run continue and end in order. Then the run itself brings
 // back what it has quiesced, which is better than if the guard does it.
 func (g *guard) ask() {
-	g.log.Warn("the process of the run was stopped and has kept a target quiesced: it is asked to end, and to go on for that", "process", g.request.Process, "after", guardSuspended)
+	g.log.Warn("the process of the run is stopped and keeps a target quiesced: the guard makes it continue, and asks it to end", "process", g.request.Process, "after", guardSuspended)
 	for _, s := range []syscall.Signal{syscall.SIGTERM, syscall.SIGCONT} {
 		if err := syscall.Kill(g.request.Process, s); err != nil {
 			g.log.Error("the process of the run cannot be signalled", "process", g.request.Process, "signal", s.String(), "error", err)
@@ -221,7 +221,7 @@ func (g *guard) recover(ctx context.Context, why string, pause time.Duration) (t
 	}
 	defer func() {
 		if p := recover(); p != nil { // the fault that ended the run's process may end this try, but not the guard
-			g.log.Error("dprun itself is at fault; the guard tries again", "panic", p, "stack", string(debug.Stack()))
+			g.log.Error("internal error of dprun; the guard tries again", "panic", p, "stack", string(debug.Stack()))
 			t.left = true
 		}
 	}()
@@ -247,7 +247,7 @@ func (g *guard) recover(ctx context.Context, why string, pause time.Duration) (t
 		g.log.Error("the guard could not finish the run", "error", err)
 	}
 	if t.clean = !t.left && (err == nil || errors.Is(err, journal.ErrLost)) && op.ended(ctx, g.request.Run); t.clean {
-		op.note("nothing that the run has done must be undone any more")
+		op.note("everything that the run left is undone")
 	}
 	op.lines.flush()
 	return t

@@ -59,7 +59,7 @@ type guardProcess struct {
 // guard; then the result is nil, and its methods do nothing.
 func (r *operation) guard(run string, args func(run string) []string) (*guarded, error) {
 	if args == nil {
-		r.Log.Warn("this run has no guard: when dprun dies, a gateway stays quiesced until dprun recover runs", "run", run)
+		r.Log.Warn("this run has no guard: if dprun dies, a gateway stays quiesced until dprun recover runs", "run", run)
 		return nil, nil
 	}
 	g := &guarded{run: run, args: args(run), environ: r.Environ, logFile: r.state.GuardLog(), log: r.Log, pending: r.pending}
@@ -76,7 +76,7 @@ func (g *guarded) start() (err error) {
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("start the guard process of run %s, which brings gateways back when this process dies: %w; without it nothing is quiesced. "+
-				"See %s. Where something else runs `dprun recover` every few minutes, --no-guard runs the plan without a guard", g.run, err, g.logFile)
+				"See %s. If something else runs `dprun recover` every few minutes, --no-guard runs the plan without a guard", g.run, err, g.logFile)
 		}
 	}()
 	self, err := pluginhost.Self()

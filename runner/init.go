@@ -101,7 +101,7 @@ func (p *Plugins) Init(ctx context.Context, src Source, req InitRequest) (out re
 	defer func() {
 		for _, b := range back {
 			if failed := b(); failed != nil {
-				err = errors.Join(err, fmt.Errorf("use the version before again: %w", failed))
+				err = errors.Join(err, fmt.Errorf("return to the former version: %w", failed))
 			}
 		}
 	}()
@@ -205,7 +205,7 @@ func (p *Plugins) holds(entry plan.LockedPlugin, want string) bool {
 // hold.
 func unavailable(r plan.RequiredPlugin, found []mirror.Package, mirrors []string) error {
 	if len(mirrors) == 0 {
-		return errors.New("no directory to install it from is named: give one with --plugin-dir or $DPRUN_PLUGIN_MIRROR")
+		return errors.New("no directory with its package is given: name one with --plugin-dir or $DPRUN_PLUGIN_MIRROR")
 	}
 	var have []string
 	for _, k := range found {
@@ -229,7 +229,7 @@ func (p *Plugins) describeAll(ctx context.Context, l *plan.Lock, required []plan
 			return err
 		}
 		if s.Version != k.Version {
-			return fmt.Errorf("plugin %s: its package is of version %s, and it calls itself version %s: ask whoever packed it", k.Name, k.Version, s.Version)
+			return fmt.Errorf("plugin %s: its package is of version %s, and it calls itself version %s: ask its author", k.Name, k.Version, s.Version)
 		}
 	}
 	return nil

@@ -41,7 +41,7 @@ func (k Keys) readBack(at []*plan.Destination) error {
 		return err == nil && (len(set) == 0 || ids.Opens(set.Fingerprints()))
 	}
 	if !slices.ContainsFunc(at, readable) {
-		return errorf(ExitUsage, "the way back is stored at the plan's destinations and read again from there, and each of them is encrypted: give the file with the secret key of one of their recipients with --identity")
+		return errorf(ExitUsage, "the restore reads its way back from the plan's destinations, and each of them is encrypted: give the file with the secret key of one of their recipients with --identity")
 	}
 	return nil
 }

@@ -54,7 +54,7 @@ func leftByDead(x *execute.Executor, machine *lifecycle.Run) (out []execute.Left
 func (r *Runner) sweepNoted(ctx context.Context, x *execute.Executor, spec lifecycle.RunSpec, dir string) {
 	entries, err := os.ReadDir(r.state.Leftovers())
 	if err != nil {
-		r.Log.Warn("the notes of what stores left cannot be read", "error", err)
+		r.Log.Warn("the notes of temporary files at destinations cannot be read", "error", err)
 		return
 	}
 	for _, e := range entries {
@@ -68,7 +68,7 @@ func (r *Runner) sweepNoted(ctx context.Context, x *execute.Executor, spec lifec
 			continue // another run has removed it
 		}
 		if err != nil {
-			r.Log.Warn("a note of what stores left cannot be read; remove it, and what older *.part files stand at the destinations", "file", file, "error", err)
+			r.Log.Warn("a note of temporary files at destinations cannot be read; remove it, and old *.part files at the destinations", "file", file, "error", err)
 			continue
 		}
 		if note.Dir != dir {
@@ -87,7 +87,7 @@ func (r *Runner) sweepNoted(ctx context.Context, x *execute.Executor, spec lifec
 		}
 		note.Left = append(rest, x.Sweep(ctx, ours)...)
 		if err := writeLeftovers(file, note); err != nil {
-			r.Log.Warn("the note of what stores left could not be changed", "error", err)
+			r.Log.Warn("the note of temporary files at destinations could not be changed", "error", err)
 		}
 	}
 }
@@ -101,7 +101,7 @@ func (r *Runner) sweepOwn(ctx context.Context, x *execute.Executor, run, dir str
 	}
 	file := filepath.Join(r.state.Leftovers(), run+".json")
 	if err := writeLeftovers(file, leftovers{Dir: dir, Left: x.Sweep(ctx, left)}); err != nil {
-		r.Log.Warn("what stores left could not be noted", "error", err)
+		r.Log.Warn("temporary files at destinations could not be noted", "error", err)
 	}
 }
 
@@ -109,20 +109,20 @@ func (r *Runner) sweepOwn(ctx context.Context, x *execute.Executor, run, dir str
 func writeLeftovers(file string, note leftovers) error {
 	if len(note.Left) == 0 {
 		if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("remove a note of what stores left: %w", err)
+			return fmt.Errorf("remove a note of temporary files at destinations: %w", err)
 		}
 		return nil
 	}
 	body, err := json.Marshal(note)
 	if err != nil {
-		return fmt.Errorf("encode a note of what stores left: %w", err)
+		return fmt.Errorf("encode a note of temporary files at destinations: %w", err)
 	}
 	next := file + ".new"
 	if err := os.WriteFile(next, body, 0o600); err != nil {
-		return fmt.Errorf("write a note of what stores left: %w", err)
+		return fmt.Errorf("write a note of temporary files at destinations: %w", err)
 	}
 	if err := os.Rename(next, file); err != nil {
-		return fmt.Errorf("write a note of what stores left: %w", err)
+		return fmt.Errorf("write a note of temporary files at destinations: %w", err)
 	}
 	return nil
 }

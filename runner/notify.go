@@ -285,7 +285,7 @@ func (n *notifier) tell(c script.Context) {
 }
 
 func (n *notifier) failed(what script.Event, address string, err error) {
-	text := fmt.Sprintf("the notification %q by script %s failed: %v; the run itself is not affected: tell by hand whoever waits for it, then mend the script or what it needs", what, address, err)
+	text := fmt.Sprintf("the notification %q by script %s failed: %v; the run itself is not affected. Tell the people who wait for the message, then correct the script or what it needs", what, address, err)
 	n.warn(text)
 	n.mu.Lock()
 	n.warnings = append(n.warnings, text)
@@ -334,7 +334,7 @@ func (r *Runner) missedOf(loaded *Loaded, p *plan.Plan) func(due time.Time, time
 	}
 	rec, err := record.Of(record.NewCompiledPlan(loaded.Config, p, nil, &r.redact), lifecycle.RunSpec{Plan: p.Name})
 	if err != nil {
-		r.Log.Error("nobody can be told when the plan is missed", "plan", p.Name, "error", err)
+		r.Log.Error("nobody can be notified when the plan is missed", "plan", p.Name, "error", err)
 		return nil
 	}
 	file := originOf(loaded, p)

@@ -118,7 +118,7 @@ func (o Only) check(p *plan.Plan, spec lifecycle.RunSpec) error {
 		}
 	}
 	if len(spec.Activities) == 0 {
-		return &Error{ExitNothing, fmt.Errorf("narrow plan %s with --only %s: each term fits something, and nothing fits all of them; `dprun plan --offline` lists the activities and devices, `dprun validate` the labels", p.Name, o.expr)}
+		return &Error{ExitNothing, fmt.Errorf("narrow plan %s with --only %s: each term fits something, but nothing fits all of them; `dprun plan --offline` lists the activities and devices, `dprun validate` the labels", p.Name, o.expr)}
 	}
 	return nil
 }

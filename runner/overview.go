@@ -332,7 +332,7 @@ func urgency(p report.OverviewPlan) time.Duration {
 func (g *glance) judge(ctx context.Context, key journal.Scheduled, p *report.OverviewPlan) (worst []report.OverviewSubject, err error) {
 	run, known := g.whole[key]
 	if !known {
-		p.Unknown = "no run of the plan is known that was whole"
+		p.Unknown = "the journal knows no whole run of the plan"
 		return nil, nil
 	}
 	limit, future := g.now.Add(-p.Goal), g.now.Add(clocksDiffer)

@@ -92,11 +92,11 @@ func (u urgent) decide() (now bool, why string) {
 	case u.none:
 		return true, "something of it has no good backup at all"
 	case u.passes.IsZero():
-		return false, "nothing of it has to have a backup"
+		return false, "nothing of it needs a backup"
 	case u.passes.After(u.morning):
-		return false, fmt.Sprintf("the last good backups are young enough until %s", u.passes.In(u.morning.Location()).Format("2 January 15:04"))
+		return false, fmt.Sprintf("the last good backups are recent enough until %s", u.passes.In(u.morning.Location()).Format("2 January 15:04"))
 	case u.passes.Before(u.morning.AddDate(0, 0, -1)):
-		return false, "its backups are too old since before the last morning: a few hours change nothing"
+		return false, "its backups were too old before the last morning already: a few more hours change nothing"
 	}
 	return true, fmt.Sprintf("the last good backup is too old at %s, before the morning", u.passes.In(u.morning.Location()).Format("15:04"))
 }

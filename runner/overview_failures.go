@@ -135,7 +135,7 @@ func (g *glance) causes(ctx context.Context, since, morning time.Time, owed repo
 		if !missed(f) || !g.sees(f.Plan, "") {
 			continue
 		}
-		x := find("", notBegun, "`dprun schedule past` says why of each; start the plan by hand if its backups cannot wait.")
+		x := find("", notBegun, "`dprun schedule past` says why for each; start the plan by hand if its backups cannot wait.")
 		if x.Tasks++; x.Message == "" && g.request.Sees == nil { // the message may name a device that the caller must not see
 			x.Message = f.Message
 		}
@@ -147,7 +147,7 @@ func (g *glance) causes(ctx context.Context, since, morning time.Time, owed repo
 }
 
 // notBegun is the meaning shown for a due time without a run, which has no code.
-const notBegun = "A plan was due and no run of it was begun."
+const notBegun = "A plan was due, and no run of it began."
 
 // missed reports whether a due time without a run should have had one.
 func missed(f journal.Firing) bool {

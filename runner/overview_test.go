@@ -112,7 +112,7 @@ func TestAnOverviewTellsWhatHasNoGoodBackup(t *testing.T) {
 	}
 	want := []string{
 		"a of 4: fresh 1 stale 1 none 2 waits -22h59m0s ",
-		"c of 0: fresh 0 stale 0 none 0 waits 0s no run of the plan is known that was whole",
+		"c of 0: fresh 0 stale 0 none 0 waits 0s the journal knows no whole run of the plan",
 		"d of 2: fresh 0 stale 1 none 1 waits -94h59m0s ",
 		"b of 1: fresh 1 stale 0 none 0 waits 1h1m0s ",
 		"a lost none 0s ", "a new none 0s " + failed, "d * none 0s SKIPPED_DEVICE_NOT_AVAILABLE", "d x stale -94h59m0s ", "a old stale -22h59m0s " + failed,
@@ -295,9 +295,9 @@ func TestWhoIsWokenForAFailure(t *testing.T) {
 		"the goal passes in the morning":          {urgent{passes: morning}, true, "too old at 08:00"},
 		"the goal passes later":                   {urgent{passes: morning.Add(time.Minute)}, false, "28 November 08:01"},
 		"the goal has passed tonight":             {urgent{passes: three.Add(-time.Hour)}, true, "too old at 02:00"},
-		"the goal had passed yesterday morning":   {urgent{passes: morning.AddDate(0, 0, -1).Add(-time.Minute)}, false, "since before the last morning"},
+		"the goal had passed yesterday morning":   {urgent{passes: morning.AddDate(0, 0, -1).Add(-time.Minute)}, false, "too old before the last morning already"},
 		"nothing was ever backed up":              {urgent{none: true, passes: morning.Add(time.Hour)}, true, "no good backup"},
-		"nothing of it has to have a backup":      {urgent{}, false, "nothing"},
+		"nothing of it needs a backup":      {urgent{}, false, "nothing"},
 		"old, and something else that is missing": {urgent{none: true, passes: morning.AddDate(0, 0, -9)}, true, "no good backup"},
 	} {
 		c.u.now, c.u.morning = three, morning

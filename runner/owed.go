@@ -56,14 +56,14 @@ func (r *operation) owed(ctx context.Context) report.Pending {
 		if o.Live {
 			item.HeldBy = o.Holder.String()
 			if settle.Stopped(o.Holder.PID) {
-				item.HeldBy += fmt.Sprintf(" (it is stopped: kill -CONT %[1]d lets it go on; or kill -KILL %[1]d, then dprun recover)", o.Holder.PID)
+				item.HeldBy += fmt.Sprintf(" (it is stopped: kill -CONT %[1]d lets it continue; or kill -KILL %[1]d, then dprun recover)", o.Holder.PID)
 			}
 		}
 		out = append(out, item)
 	}
 	p := pendingOf(out, r.unknown(ctx))
 	if p.Stops, err = stops(ctx, r.journal, ""); err != nil {
-		r.Log.Error("the journal cannot be read: what forbids quiesces is not known", "error", err)
+		r.Log.Error("the journal cannot be read, so it is not known what forbids quiesces", "error", err)
 	}
 	return p
 }
@@ -231,11 +231,11 @@ func (r *Runner) byHand(item *report.Owed, o pending.Obligation) {
 		item.DeviceCommands, item.Note = []string{"configure terminal", "rmdir " + o.Token}, "answer y to rmdir"
 	case pending.DropDomain:
 		item.DeviceCommands = []string{"configure terminal", "no domain " + o.Domain, "exit", "show domains"}
-		item.Note = "a drill has made this domain: nothing in it is needed, and something in it may be at work until it is gone"
+		item.Note = "a drill has made this domain: nothing in it is needed, and until it is removed something in it may be at work"
 	case pending.Restore:
 		item.Note = restoreNote(o)
 	case pending.PostScript:
-		item.Note = "by hand, if it cannot be run any more: what script " + o.Script + " does for " + o.Where()
+		item.Note = "if it cannot run any more, do by hand what script " + o.Script + " does for " + o.Where()
 	}
 	if elsewhere, err := state.Dir("", r.unset(state.EnvDir)); err != nil || elsewhere != r.StateDir {
 		item.Commands = append(item.Commands, "export "+state.EnvDir+"="+quoted(r.StateDir))
@@ -248,7 +248,7 @@ func (r *Runner) byHand(item *report.Owed, o pending.Obligation) {
 func restoreNote(o pending.Obligation) string {
 	r, err := record.RestoreOf(o)
 	if err != nil || r.WayBackSet == "" {
-		return "look at " + o.Where() + ": what was restored there, and what was there before, is not known here any more"
+		return "look at " + o.Where() + ": it is no longer known here what was restored there, and what was there before"
 	}
 	again := func(what string) string {
 		return "dprun restore PLAN " + quoted(what) + " --device " + quoted(o.Device) + " --domain " + quoted(o.Domain) + " --unsaved"
@@ -266,7 +266,7 @@ func restoreNote(o pending.Obligation) string {
 			note += " --rewrite-local-ip"
 		}
 	}
-	return note + "; where it is as it should be and only not saved: save it on the gateway (switch domain " + o.Domain + ", configure terminal, write memory)"
+	return note + "; if it is as it should be and only not saved, save it on the gateway (switch domain " + o.Domain + ", configure terminal, write memory)"
 }
 
 // unset returns a lookup in the environment without one variable. It is the

@@ -32,10 +32,10 @@ func TestWhatIsOwedSaysWhatToType(t *testing.T) {
 		"a restore through a policy": {at, pending.Obligation{Kind: pending.Restore, Device: "gw", Domain: "app",
 			Endpoint: json.RawMessage(`{"set":"01SET","way_back_set":"01WAY","policy":"/s/restores/01R/policy.xml","variables":{"host":"b c","a":"1"},"rewrite_local_ip":true}`)}, report.Owed{
 			Note: "to go back to what was there before: dprun restore PLAN 01WAY --device gw --domain app --unsaved; to restore again: dprun restore PLAN 01SET --device gw --domain app --unsaved " +
-				"--policy /s/restores/01R/policy.xml --policy-var a=VALUE --policy-var host=VALUE --rewrite-local-ip; where it is as it should be and only not saved: save it on the gateway (switch domain app, configure terminal, write memory)",
+				"--policy /s/restores/01R/policy.xml --policy-var a=VALUE --policy-var host=VALUE --rewrite-local-ip; if it is as it should be and only not saved, save it on the gateway (switch domain app, configure terminal, write memory)",
 			Commands: []string{"dprun recover"}, Acknowledge: "dprun recover --ack gw"}},
 		"a plan's script": {at, pending.Obligation{Key: pending.Key{Run: "01R"}, Kind: pending.PostScript, Script: "exec.tell"}, report.Owed{
-			Note: "by hand, if it cannot be run any more: what script exec.tell does for the whole run", Commands: []string{"dprun recover"}, Acknowledge: "dprun recover --ack 01R"}},
+			Note: "if it cannot run any more, do by hand what script exec.tell does for the whole run", Commands: []string{"dprun recover"}, Acknowledge: "dprun recover --ack 01R"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -75,6 +75,6 @@ func needed(ctx context.Context, j *journal.Journal) (map[string]bool, error) {
 
 // unprunable says what to do if the journal cannot be opened.
 func (h *History) unprunable() string {
-	return "Nothing was removed: only the journal tells which staged files an unfinished run still needs. If it is room that is missing, staged files go first, " +
-		"by hand: the directories of " + h.state.Staging() + " have the names of their runs; remove those of runs that are not to be finished, then do the same again"
+	return "Nothing was removed: only the journal tells which staged files an unfinished run still needs. If room is missing, remove staged files first, " +
+		"by hand: the directories of " + h.state.Staging() + " have the names of their runs; remove those of runs that need not be finished, then prune again"
 }

@@ -159,11 +159,11 @@ func (r *operation) takeOverRuns(ctx context.Context, all []settle.Outstanding, 
 			errs = append(errs, &Error{ExitBug, err})
 		case by != nil:
 			if by.Recovery {
-				r.Log.Warn("the run is being recovered by another process: wait for that to end", "run", run, "process", by.PID)
+				r.Log.Warn("another process is recovering the run: wait for it to end", "run", run, "process", by.PID)
 			}
 		case l == nil:
-			r.Log.Warn("the process of a run is gone, and something that it started does not end: its devices are brought back now, and the rest is done by "+
-				"`dprun recover` when that is ended; fuser names it", "run", run, "find it with", "fuser -v "+quoted(r.locks.Path(lock.RunKey(run))))
+			r.Log.Warn("the process of a run is gone, and something that it started does not end. The devices of the run are brought back now; the rest is done by "+
+				"`dprun recover` after that has ended; fuser names it", "run", run, "find it with", "fuser -v "+quoted(r.locks.Path(lock.RunKey(run))))
 		default:
 			held[run] = l
 		}

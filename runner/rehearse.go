@@ -176,7 +176,7 @@ func (r *Runner) rehearsed(ctx context.Context, q RehearseRequest, res *report.R
 	case err != nil:
 		return nil, &Error{ExitUsage, err}
 	case !info.Mode().IsRegular():
-		return nil, errorf(ExitUsage, "%s is no file: give the export of one domain", q.Archive)
+		return nil, errorf(ExitUsage, "%s is not a file: give the export of one domain", q.Archive)
 	}
 	dir, err := os.MkdirTemp(r.state.Staging(), "archive-")
 	if err != nil {
@@ -230,8 +230,8 @@ func (s *shelves) noSecureBackup(ctx context.Context, q FetchBackupRequest) erro
 		"What to do: (1) take an appliance of the same machine type, with firmware %[4]s, the same licences and features, and at least the same RAID. "+
 		"(2) Get the private key of the certificate from its custodian (recovery_custodian in the plan), and put it there as a crypto identification credential. "+
 		"(3) `dprun backups fetch PLAN %[1]s --to DIR`, and copy the files to temporary:///restore/ of the appliance. "+
-		"(4) There, in `configure terminal`: `secure-restore CREDENTIAL temporary:///restore/ validate` changes nothing and says whether it would do. "+
-		"(5) `secure-restore CREDENTIAL temporary:///restore/`; the password of admin is set back. `dprun backups pack` makes a directory with all of this",
+		"(4) There, in `configure terminal`: `secure-restore CREDENTIAL temporary:///restore/ validate` changes nothing and says whether the restore would work. "+
+		"(5) `secure-restore CREDENTIAL temporary:///restore/`; it resets the password of admin. `dprun backups pack` makes a directory with all of this",
 		of.Set, of.Device, of.Captured.UTC().Format(time.RFC3339), firmware)
 }
 
@@ -253,7 +253,7 @@ func (r *Runner) rehearsedSet(ctx context.Context, q RehearseRequest, res *repor
 	out := &rehearsed{path: got.path, shown: "set " + got.set.Set, set: got.set.Set, copy: got.set, findings: []sdk.Finding{}, close: s.close}
 	was, err := got.objects()
 	if err != nil {
-		r.Log.Warn("what was up when the set was captured is not known", "set", got.set.Set, "error", err)
+		r.Log.Warn("it is not known what was up at the capture of the set", "set", got.set.Set, "error", err)
 	}
 	for _, of := range was {
 		if of.Domain == got.set.Domain {

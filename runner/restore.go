@@ -150,10 +150,10 @@ func (w *restoring) prepare(p *plan.Plan, from *rehearsed) error {
 	case d == nil:
 		return errorf(ExitUsage, "the plan has no device %q", w.q.Device)
 	case !d.Restores():
-		return errorf(ExitUsage, "the plan does not say how to log in to device %s for a restore: the account that makes backups holds no right to import. "+
+		return errorf(ExitUsage, "the plan does not say how to log in to device %s for a restore: the account for backups has no right to import. "+
 			"Add a block restore { username = …, password = … } to the device; --dry-run needs none", d.Name)
 	case from.untrusted != "" && !w.q.TrustUnsigned:
-		return errorf(ExitUsage, "%s is not restored: %s. Whoever can write there may have made it. Compare it with a backup that you trust (dprun diff --sets); if you trust it, add --trust-unsigned",
+		return errorf(ExitUsage, "%s is not restored: %s. Anybody who can write there may have made it. Compare it with a backup that you trust (dprun diff --sets); if you trust it, add --trust-unsigned",
 			from.shown, from.untrusted)
 	}
 	var export *schema.Activity
@@ -163,7 +163,7 @@ func (w *restoring) prepare(p *plan.Plan, from *rehearsed) error {
 		}
 	}
 	if export == nil {
-		return errorf(ExitUsage, "the plugin of device %s exports no single domain: there would be no way back", d.Name)
+		return errorf(ExitUsage, "the plugin of device %s cannot export a single domain, so there would be no way back", d.Name)
 	}
 	w.open, w.up = p.Window, from.up
 	w.way = w.loaded.Config.WayBack(p, d, *export, w.q.Domain)
@@ -479,7 +479,7 @@ func (w *restoring) notUp(ctx context.Context) []string {
 // look reads the present state of the domain.
 func (w *restoring) look(ctx context.Context, notBefore time.Time) restore.Answer {
 	if now := w.Clock.Now(); notBefore.After(now) {
-		w.Log.Warn("what became of the import is not proven yet: the domain is looked at again", "at", notBefore.Format(time.TimeOnly))
+		w.Log.Warn("the result of the import is not proven yet; dprun looks at the domain again", "at", notBefore.Format(time.TimeOnly))
 		waiter := w.Clock.Waiter()
 		defer waiter.Stop()
 		select {

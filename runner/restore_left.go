@@ -36,7 +36,7 @@ func (w *restoring) supersede(ctx context.Context) {
 			err = w.journal.EndRestore(context.WithoutCancel(ctx), o.Run, "superseded", "the restore of run "+w.spec.ID+" is proven", w.Clock.Now())
 		}
 		if err != nil {
-			w.Log.Warn("that an earlier restore has ended could not be written down", "run", o.Run, "error", err)
+			w.Log.Warn("the end of an earlier restore could not be written down", "run", o.Run, "error", err)
 		}
 	}
 }
@@ -64,7 +64,7 @@ func (r *operation) forgetRestores(ctx context.Context) {
 		}
 		if sent, err := r.mayHaveSent(ctx, run); sent || err != nil {
 			if err != nil {
-				r.Log.Warn("how a restore ended could not be read or written down", "run", run, "error", err)
+				r.Log.Warn("the end of a restore could not be read or written down", "run", run, "error", err)
 			}
 			continue
 		}
@@ -114,7 +114,7 @@ func (w *restoring) note(ctx context.Context, end restore.End) {
 		err = w.journal.SetRestore(context.WithoutCancel(ctx), w.row)
 	}
 	if err != nil {
-		w.Log.Error("what is known of the restore could not be written down", "run", w.spec.ID, "error", err)
+		w.Log.Error("the state of the restore could not be written down", "run", w.spec.ID, "error", err)
 	}
 }
 
@@ -137,7 +137,7 @@ func (w *restoring) ended(ctx context.Context) (*report.Restore, error) {
 	}
 	if end == restore.Restored && w.row.Set != "" && w.q.Policy == "" { // with a policy the result is not the set alone
 		if err := w.prove(context.WithoutCancel(ctx)); err != nil {
-			w.Log.Warn("that the set is proven by its restore could not be written down", "set", w.row.Set, "error", err)
+			w.Log.Warn("the proof that the restore gives of the set could not be written down", "set", w.row.Set, "error", err)
 		}
 	}
 	out := restoreOf(w.row)

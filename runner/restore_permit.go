@@ -81,7 +81,7 @@ func (w *restoring) roles(ctx context.Context) error {
 		return nil
 	}
 	if len(w.task.Peers) == 0 {
-		return errorf(1, "no plan that was run with this state directory has another member of group %s, so nobody knows what serves instead; or set quiesce_guard { peers = \"ignore\" }", w.task.Group)
+		return errorf(1, "no plan that ran with this state directory has another member of group %s, so it is not known what serves instead; run such a plan, or set quiesce_guard { peers = \"ignore\" }", w.task.Group)
 	}
 	if got, err = w.reads.Do(ctx, w.job(lifecycle.ActPeers)); err != nil {
 		return err
@@ -110,7 +110,7 @@ func (w *restoring) recheck(ctx context.Context) error {
 		return err
 	}
 	if has := got.Inspection.Facts.Identity; has != w.facts.Identity {
-		return errorf(1, "another one answers at the address of device %s: it was %s, and is %s now; nothing was sent. Find out what answers there, and restore again", w.q.Device, w.facts.Identity, has)
+		return errorf(1, "another device answers at the address of device %s: it was %s, and is %s now; nothing was sent. Find out what answers there, and restore again", w.q.Device, w.facts.Identity, has)
 	}
 	return w.roles(ctx)
 }

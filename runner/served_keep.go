@@ -139,7 +139,7 @@ func (s *served) keptFile(path string) string {
 func (s *served) keep(path string, of *snapshot, secrets []string) {
 	body, err := of.encode(secrets)
 	if err != nil {
-		s.r.Log.Warn("a plan would not be served any more if it became invalid and the server were started anew: no copy of it is kept", "path", path, "why", err)
+		s.r.Log.Warn("no copy of a plan is kept: if the plan becomes invalid, a server that is started again does not serve it", "path", path, "why", err)
 		_ = os.Remove(s.keptFile(path))
 		return
 	}

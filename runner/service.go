@@ -136,9 +136,9 @@ func (s *Service) find(name, file string) (found journal.Scheduled, err error) {
 	case 1:
 		return found, nil
 	case 0:
-		return found, refuse(fmt.Errorf("no plan %q is served, or not of that file: %w", name, report.NotServed))
+		return found, refuse(fmt.Errorf("no plan %q is served, or it is not in that file: %w", name, report.NotServed))
 	}
-	return found, refuse(fmt.Errorf("%d files have a plan %q: say which file: %w", n, name, report.NotServed))
+	return found, refuse(fmt.Errorf("%d files have a plan %q; name the file: %w", n, name, report.NotServed))
 }
 
 // StartRequest asks for a run of a served plan.

@@ -150,7 +150,7 @@ func (f *newsfeed) look() {
 		var found []journal.News
 		var err error
 		if found, more, err = f.journal.News(context.Background(), f.seq, newsAtOnce); err != nil {
-			f.log.Warn("what becomes of runs cannot be read for those who follow; it is tried again", "error", err)
+			f.log.Warn("the events of runs cannot be read for followers; the server tries again", "error", err)
 			more = false
 		}
 		batch := make([]report.LiveEvent, 0, len(found)+len(live))
@@ -252,7 +252,7 @@ func (l *listener) add(batch []report.LiveEvent) {
 		return
 	}
 	if l.waiting += len(batch); l.waiting > waitsAtMost {
-		l.batches, l.ended = nil, fmt.Errorf("%d events wait to be read; follow anew from the last one that was read: %w", l.waiting, report.TooSlow)
+		l.batches, l.ended = nil, fmt.Errorf("%d events wait to be read; follow again from the last one that was read: %w", l.waiting, report.TooSlow)
 	} else {
 		l.batches = append(l.batches, batch)
 	}

@@ -40,7 +40,7 @@ func Invalid(l diag.List) *Error {
 	if n <= 1 {
 		n, what = 1, "error"
 	}
-	return errorf(ExitInvalid, "the plan is not valid (%d %s): nothing of it was contacted; mend it, and check it with %s", n, what, with)
+	return errorf(ExitInvalid, "the plan is not valid (%d %s): nothing of it was contacted; correct it, and check it with %s", n, what, with)
 }
 
 func errorsIn(l diag.List) (n int) {

@@ -22,7 +22,7 @@ import (
 	"github.com/dprun/dprun/runner/signing"
 )
 
-const noEvidence = "the record of evidence was not written; the run is as good without it, and nobody can prove it"
+const noEvidence = "the record of evidence was not written; the run is good without it, but nobody can prove it"
 
 // recordsAtOnce is the most records that a run sends to one destination. A new
 // destination gets the rest from later runs.
@@ -233,7 +233,7 @@ func (r *Runner) sendEvidenceTo(ctx context.Context, j *journal.Journal, exec *e
 		}
 	}
 	if err == nil && last < head.Sequence {
-		err = fmt.Errorf("it was given %d records, and has not the newest yet", recordsAtOnce)
+		err = fmt.Errorf("it was sent %d records, and does not have the newest yet", recordsAtOnce)
 	}
 	if has.Sequence == head.Sequence {
 		has = head

@@ -30,7 +30,7 @@ var (
 // dpodFile returns the DPOD set that a file belongs to, without the other files.
 // It returns an error if the name does not fit DPOD's layout.
 func dpodFile(at string) (c Copy, variant string, err error) {
-	none := errors.New("its name is none of DPOD's layout, and no manifest lists it")
+	none := errors.New("its name does not fit DPOD's layout, and no manifest lists it")
 	if err := local(at); err != nil {
 		return c, "", fmt.Errorf("its path %w", err)
 	}
@@ -82,11 +82,11 @@ func DPOD(objects []Object, manifests map[string]bool, now time.Time) (sets []Co
 		whole := c.Type != "secure_backup" || slices.ContainsFunc(c.Files, func(f File) bool { return path.Base(f.File) == "backupmanifest.xml" })
 		switch {
 		case now.Sub(c.Captured) < dpodSettles:
-			refused[at] = "its stamp is less than a day old, or of the future: it may still be written; import again later"
+			refused[at] = "its stamp is less than a day old, or lies in the future, so it may still be being written; import again later"
 		case empty:
 			refused[at] = "a file of it is empty"
 		case !whole:
-			refused[at] = "it has no backupmanifest.xml, and so it is no whole secure backup"
+			refused[at] = "it has no backupmanifest.xml, so the secure backup is not whole"
 		default:
 			slices.SortFunc(c.Files, func(a, b File) int { return strings.Compare(a.File, b.File) })
 			sets = append(sets, *c)

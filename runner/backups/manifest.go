@@ -126,7 +126,7 @@ func (m *Manifest) Copy(body []byte) Copy {
 var errCut = errors.New("it ends too early")
 
 // ErrNewer says that this version does not know the form of a manifest.
-var ErrNewer = errors.New("it is of a newer dprun")
+var ErrNewer = errors.New("a newer dprun wrote it")
 
 // ParseManifest reads a manifest that was found at a path of a destination. It
 // trusts nothing: the content must be possible, must not contradict itself, and
@@ -141,10 +141,10 @@ func ParseManifest(body []byte, at string) (*Manifest, error) {
 	if err := d.Decode(&m); errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return nil, errCut
 	} else if err != nil {
-		return nil, fmt.Errorf("it is not JSON of a manifest: %w", err)
+		return nil, fmt.Errorf("it is not the JSON of a manifest: %w", err)
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("something follows its JSON")
+		return nil, errors.New("it has text after its JSON")
 	}
 	switch {
 	case m.Version > 1:
@@ -156,7 +156,7 @@ func ParseManifest(body []byte, at string) (*Manifest, error) {
 		m.Path = at
 	}
 	if m.Path != at {
-		return nil, fmt.Errorf("it says that it stands at %q", shorten(m.Path))
+		return nil, fmt.Errorf("it says that its place is %q", shorten(m.Path))
 	}
 	if err := local(m.Path); err != nil {
 		return nil, fmt.Errorf("its path %w", err)
@@ -264,7 +264,7 @@ func (f File) encryption() error {
 	case f.Encrypted == nil && f.Plain == nil:
 		return nil
 	case f.Encrypted == nil || f.Plain == nil || len(f.Encrypted.Recipients) == 0 || len(f.Encrypted.Recipients) > maxRecipients:
-		return errors.New("is encrypted, and it is not said for whom and what")
+		return errors.New("is encrypted, and the manifest does not say for whom, or what it holds")
 	case len(f.File) == len(AgeSuffix) || !strings.HasSuffix(f.File, AgeSuffix):
 		return errors.New("is encrypted, and its name does not say so")
 	}
@@ -292,7 +292,7 @@ func local(p string) error {
 		return err
 	}
 	if p == "" || p == "." || path.IsAbs(p) || path.Clean(p) != p || p == ".." || strings.HasPrefix(p, "../") || strings.Contains(p, `\`) {
-		return errors.New("does not lie below its directory, or is written oddly")
+		return errors.New("is not below its directory, or has an unusual spelling")
 	}
 	return nil
 }
@@ -305,7 +305,7 @@ func plain(text string) error {
 	case !utf8.ValidString(text):
 		return errors.New("is not UTF-8")
 	case strings.ContainsFunc(text, schema.Steers):
-		return errors.New("has characters that steer a terminal")
+		return errors.New("has control characters for a terminal")
 	}
 	return nil
 }

@@ -64,8 +64,8 @@ type Fault struct {
 const (
 	remedyLost     = "`dprun backups show SET` names other copies, and `dprun apply PLAN --only device=DEVICE,domain=DOMAIN` makes a new backup"
 	remedyDisk     = "do not restore it; look at the destination's disk and at who may write there; " + remedyLost
-	remedyUnsigned = "the backup itself is as it was stored, and nothing shows that to others any more; find out who can write there. The next backup is signed again"
-	remedyAsk      = "mend what the message says, and check again"
+	remedyUnsigned = "the backup itself is as it was stored, and only its proof for others is lost; find out who can write there. The next backup is signed again"
+	remedyAsk      = "correct what the message says, and check again"
 )
 
 // Ledger is the journal's knowledge of one destination.
@@ -182,15 +182,15 @@ func (l *Ledger) manifestFault(c *Copy, a Answer, moved string) *Fault {
 	case a.Err != nil:
 		return &Fault{FaultNotChecked, c.Path, "its manifest was not read: " + a.Err.Error(), remedyAsk}
 	case a.Absent && moved != "":
-		return &Fault{FaultMoved, c.Path, fmt.Sprintf("its manifest stands at %s instead, where it belongs to no set", moved),
+		return &Fault{FaultMoved, c.Path, fmt.Sprintf("its manifest is at %s instead, where it belongs to no set", moved),
 			"move the manifest and its files back, and check again; find out who moved them"}
 	case a.Absent:
-		return &Fault{FaultMissing, c.Path, "its manifest is not there: whoever reads the destination does not see the set", remedyLost}
+		return &Fault{FaultMissing, c.Path, "its manifest is not there, so nobody who reads the destination sees the set", remedyLost}
 	case a.SHA256 == c.SHA256:
 		return nil
 	}
 	if other := l.byHash[a.SHA256]; other != nil {
-		return &Fault{FaultMoved, c.Path, fmt.Sprintf("the manifest of another set stands there: %s of %s, which belongs at %s", other.Set, other.Of(), other.Path), remedyDisk}
+		return &Fault{FaultMoved, c.Path, fmt.Sprintf("the manifest of another set is there: %s of %s, which belongs at %s", other.Set, other.Of(), other.Path), remedyDisk}
 	}
 	if a.Body != nil {
 		if _, err := ParseManifest(a.Body, c.Path); errors.Is(err, errCut) {
@@ -248,7 +248,7 @@ func (l *Ledger) Stranger(at string, body []byte) (f Fault, files []string) {
 	c := m.Copy(body)
 	switch known := l.bySet[m.Set]; {
 	case known != nil:
-		return Fault{FaultPlanted, at, fmt.Sprintf("this manifest says that it is of set %s, which stands at %s with another content", m.Set, known.Path), remedyPlanted}, nil
+		return Fault{FaultPlanted, at, fmt.Sprintf("this manifest says that it is of set %s, which is at %s with other content", m.Set, known.Path), remedyPlanted}, nil
 	case m.State == l.own || m.State == "":
 		return Fault{FaultUnknown, at, fmt.Sprintf("the journal does not know this set of %s, stamp %s, or has deleted it, although its manifest says that it comes from here", c.Of(), m.Stamp),
 			"if the journal was lost, or the destination was brought back from a backup of its own, `dprun backups import PLAN` enters the set; otherwise somebody has put it there"}, files

@@ -18,7 +18,7 @@ var (
 	ErrFull      = errors.New("there is no room")
 	ErrReadOnly  = errors.New("it cannot be written")
 	ErrBusy      = errors.New("another process holds it")
-	ErrDamaged   = errors.New("it is damaged or no journal")
+	ErrDamaged   = errors.New("it is damaged, or not a journal")
 	ErrIO        = errors.New("the disk reports an error")
 	ErrLost      = errors.New("its history is lost")
 	ErrNewer     = errors.New("it was made by a newer dprun")

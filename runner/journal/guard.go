@@ -64,9 +64,9 @@ func (e *GuardError) Error() string {
 	case DeniedBreaker:
 		return fmt.Sprintf("%s did not come back (%s); look at it, then `dprun recover`, or `dprun recover --ack DEVICE` if you have brought it back yourself", on, e.Why)
 	case DeniedSettle:
-		return fmt.Sprintf("%s of the same group came back only just; asked again at %s", on, e.Until.Format(time.RFC3339))
+		return fmt.Sprintf("%s of the same group came back only a moment ago; dprun asks again at %s", on, e.Until.Format(time.RFC3339))
 	case DeniedGroup:
-		return fmt.Sprintf("%s of the same group is quiesced, and quiesce_guard allows no more of it", on)
+		return fmt.Sprintf("%s of the same group is quiesced, and quiesce_guard allows no more in this group", on)
 	}
 	return fmt.Sprintf("%s is quiesced, and quiesce_guard allows no more devices", on)
 }
@@ -167,7 +167,7 @@ func (g *Guard) stopped(t *transaction, now time.Time, o pending.Obligation) err
 	}
 	for _, b := range late {
 		if meet(g.Environment, b.environment) {
-			return &GuardError{Denial: DeniedBreaker, Devices: []string{b.name}, Why: "it should have been back at " + b.at.Format(time.RFC3339) + ": `dprun owed` says who is at it"}
+			return &GuardError{Denial: DeniedBreaker, Devices: []string{b.name}, Why: "it should have been back at " + b.at.Format(time.RFC3339) + ": `dprun owed` says which process works on it"}
 		}
 	}
 	return nil

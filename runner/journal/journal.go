@@ -318,7 +318,7 @@ func unique[T any](found []T, id func(T) string, ref, doing, where string) (one 
 	case len(found) == 0:
 		return one, fmt.Errorf("%s: %w; %s", doing, ErrNotFound, where)
 	case len(found) == 2 && id(found[0]) != ref:
-		return one, fmt.Errorf("%s: %w: %s and %s begin so; give more of it", doing, ErrAmbiguous, id(found[0]), id(found[1]))
+		return one, fmt.Errorf("%s: %w: %s and %s begin with it; give more characters", doing, ErrAmbiguous, id(found[0]), id(found[1]))
 	}
 	return found[0], nil
 }
@@ -339,7 +339,7 @@ type moment struct{ t *time.Time }
 func (m moment) Scan(v any) error {
 	n, ok := v.(int64)
 	if !ok {
-		return fmt.Errorf("a time is stored as %T", v)
+		return fmt.Errorf("a stored time is a %T", v)
 	}
 	*m.t = time.Time{}
 	if n != 0 {

@@ -40,7 +40,7 @@ func empty(path string) bool {
 
 // lost is the error for a journal that was made at this path and is gone.
 func lost(path string) *Error {
-	return &Error{Doing: "open it", Path: path, Kind: ErrLost, Err: fmt.Errorf("%s says that it was made, and it is empty, was removed or has lost its -wal file", path+markerSuffix),
+	return &Error{Doing: "open it", Path: path, Kind: ErrLost, Err: fmt.Errorf("%s shows that it was made, and now it is empty, removed or without its -wal file", path+markerSuffix),
 		Remedy: "`dprun recover` brings back what the pending files name; look at the gateways of your plans (show domains); restore the journal from a copy, " +
 			"or begin a new one with `dprun recover --ack journal`"}
 }

@@ -101,14 +101,14 @@ func (j *Journal) NoteAttempt(ctx context.Context, id pending.Key, message strin
 	return j.write(ctx, "note an attempt at "+id.String(), func(t *transaction) error {
 		res, err := t.exec(`UPDATE obligations SET attempts = attempts + 1, last_error = ?, next_try = MAX(next_try, ?)
 			WHERE run = ? AND task = ? AND id = ? AND paid_at = 0`, message, stamp(next), id.Run, id.Task, id.ID)
-		return touched(res, err, "an unpaid obligation "+id.String())
+		return touched(res, err, "an open obligation "+id.String())
 	})
 }
 
 // Pay enters that obligations of any runs were settled at a time. An obligation
 // that was settled before keeps its time.
 func (j *Journal) Pay(ctx context.Context, at time.Time, ids ...pending.Key) error {
-	return j.write(ctx, "enter what was paid", func(t *transaction) error {
+	return j.write(ctx, "enter what was undone", func(t *transaction) error {
 		for _, id := range ids {
 			if err := writeObligations(t, id.Run, at, nil, []pending.Key{id}); err != nil {
 				return err

@@ -109,7 +109,7 @@ type Damaged struct {
 }
 
 func (d Damaged) Error() string {
-	return fmt.Sprintf("the pending file %s cannot be read: %v; something may have to be undone, and this file said what: read it, look at the device that it names, and remove the file when all is in service", d.Path, d.Err)
+	return fmt.Sprintf("the pending file %s cannot be read: %v; this file said what must be undone: read it, look at the device that it names, and remove the file when everything is in service", d.Path, d.Err)
 }
 
 const suffix = ".json"
@@ -217,7 +217,7 @@ func (d *Dir) read(path string) (Obligation, error) {
 }
 
 // errClaimed says that another process is settling the obligation.
-var errClaimed = errors.New("another process is doing it just now")
+var errClaimed = errors.New("another process is doing it now")
 
 // Claim makes this process the only one that settles an obligation, and needs no
 // room on the disk. there is false if the obligation has no file.

@@ -177,7 +177,7 @@ plan "p" {
 		t.Fatalf("exit %d, found %+v", res.ExitCode, found)
 	}
 	for i, want := range []struct{ path, why string }{
-		{"cut" + backups.Suffix, "it ends too early"}, {moved, "it says that it stands at"}, {manifests[0], "it was changed"}, {"huge" + backups.Suffix, "has more than"},
+		{"cut" + backups.Suffix, "it ends too early"}, {moved, "it says that its place is"}, {manifests[0], "it was changed"}, {"huge" + backups.Suffix, "has more than"},
 	} {
 		at := -1
 		for k, refused := range found[0].Refused {

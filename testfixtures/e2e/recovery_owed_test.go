@@ -227,7 +227,7 @@ func TestAPlanWhoseRunIsBeingRecoveredIsNotBegun(t *testing.T) {
 	p.await("the unquiesce of the recovery", func() bool { return p.sent()["do-action/DomainUnquiesce"] > 0 })
 	who := fmt.Sprintf("is being recovered by process %d", recovery.cmd.Process.Pid)
 	p.exits(12, "apply --yes plan.hcl", who)
-	p.exits(0, "recover", "being recovered by another process")
+	p.exits(0, "recover", "another process is recovering the run")
 	recovery.exits(0)
 	p.recovered("x/gw/app01", "FAILED_NO_FILES_DOWNLOADED")
 	if n := p.sent()["do-action/DomainUnquiesce"]; n != 1 {

@@ -256,7 +256,7 @@ window "day" {
 			q.Confirm = func(report.Rehearsal) error {
 				return s.fleet.AddFault(dpsim.Fault{Kind: "another_device", Operation: "get-status/FirmwareVersion3"})
 			}
-		}, "another one answers", 1},
+		}, "another device answers", 1},
 		"default": {restorePlan, func(s *site, q *runner.RestoreRequest) { q.Domain = "default" }, "default", 1},
 		"nowhere": {restorePlan, func(s *site, q *runner.RestoreRequest) { q.Domain = "nowhere" }, "nowhere", 1},
 		"unsaved": {restorePlan, func(s *site, q *runner.RestoreRequest) {
@@ -271,7 +271,7 @@ window "day" {
 		}, "Add a block restore", 64},
 		"alone in its group": {restorePlan, func(s *site, q *runner.RestoreRequest) {
 			s.write("plan.hcl", strings.Replace(devices, "# restore", "group = \"pair\"\n  "+s.restore, 1)+restorePlan)
-		}, "nobody knows what serves instead", 1},
+		}, "it is not known what serves instead", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -58,7 +58,7 @@ func TestWhatToTypeIsSaidOnceForEachDevice(t *testing.T) {
 	files.Kind, files.DeviceCommands, files.Note = "discard", []string{"configure terminal", "rmdir temporary:///r"}, "answer y to rmdir"
 	var s stage
 	s.human(nil).Show([]report.Owed{guarded(down("fra-1", "app01", "domain app01: refused")), files, down("fra-2", "app01", "no connection"), held,
-		guarded(down("fra-1", "app02", "domain app02: refused")), {Run: "01R", Plan: "nightly", Kind: "post_script", Note: "by hand, if it cannot be run any more: what script exec.tell does",
+		guarded(down("fra-1", "app02", "domain app02: refused")), {Run: "01R", Plan: "nightly", Kind: "post_script", Note: "if it cannot run any more, do by hand what script exec.tell does",
 			Commands: []string{"dprun recover"}, Acknowledge: "dprun recover --ack 01R"}})
 	golden.Same(t, "testdata/owed.txt", s.out.String())
 	for text, times := range map[string]int{"\n      configure terminal\n": 2, "\n      domain-unquiesce app01\n": 2, "\n      dprun recover --ack fra-1\n": 1, "\n      dprun recover\n": 1} {
