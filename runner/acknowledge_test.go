@@ -31,7 +31,7 @@ func TestWhatIsOwedToNoDeviceIsAcknowledgedByItsRun(t *testing.T) {
 	if _, err := r.Acknowledge(t.Context(), AcknowledgeRequest{Target: other}); CodeOf(err) != ExitUsage || !strings.Contains(err.Error(), "gw-1") {
 		t.Errorf("a run that owes to a device only: %v", err)
 	}
-	if _, err := r.Acknowledge(t.Context(), AcknowledgeRequest{Target: "gw-2"}); CodeOf(err) != ExitUsage || !strings.HasSuffix(err.Error(), "something is to: "+both+", gw-1") {
+	if _, err := r.Acknowledge(t.Context(), AcknowledgeRequest{Target: "gw-2"}); CodeOf(err) != ExitUsage || !strings.HasSuffix(err.Error(), ": "+both+", gw-1") {
 		t.Errorf("what nothing is owed to: %v", err)
 	}
 	done, err := r.Acknowledge(t.Context(), AcknowledgeRequest{Target: both})

@@ -442,7 +442,7 @@ func TestAnEmptyDestinationIsNotPruned(t *testing.T) {
 	before := v.states()
 	v.files = map[string]string{}
 	got := pruneBy(t, pruningOf(t, v), keepTwo, false)
-	if diff := cmp.Diff(before, v.states()); diff != "" || !strings.Contains(got.Error, "see whether it is mounted") || exitPruned(got) != 1 {
+	if diff := cmp.Diff(before, v.states()); diff != "" || !strings.Contains(got.Error, "find out whether it is mounted") || exitPruned(got) != 1 {
 		t.Errorf("%q %s", got.Error, diff)
 	}
 }

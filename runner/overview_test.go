@@ -290,7 +290,7 @@ func TestWhoIsWokenForAFailure(t *testing.T) {
 		"out of service":                          {urgent{down: true, passes: morning.Add(time.Hour)}, true, "out of service"},
 		"a gateway that is not proven":            {urgent{critical: true, passes: morning.Add(time.Hour)}, true, "not proven"},
 		"the window closes before the morning":    {urgent{closes: three.Add(time.Hour), passes: morning.Add(time.Hour)}, true, "closes at 04:00"},
-		"the window has no time for a repeat":     {urgent{closes: three.Add(time.Minute), passes: morning.Add(time.Hour)}, false, "young enough"},
+		"the window has no time for a repeat":     {urgent{closes: three.Add(time.Minute), passes: morning.Add(time.Hour)}, false, "recent enough"},
 		"the goal passes in the night":            {urgent{passes: three.Add(time.Hour)}, true, "too old at 04:00"},
 		"the goal passes in the morning":          {urgent{passes: morning}, true, "too old at 08:00"},
 		"the goal passes later":                   {urgent{passes: morning.Add(time.Minute)}, false, "28 November 08:01"},
