@@ -297,7 +297,7 @@ func TestWhoIsWokenForAFailure(t *testing.T) {
 		"the goal has passed tonight":             {urgent{passes: three.Add(-time.Hour)}, true, "too old at 02:00"},
 		"the goal had passed yesterday morning":   {urgent{passes: morning.AddDate(0, 0, -1).Add(-time.Minute)}, false, "too old before the last morning already"},
 		"nothing was ever backed up":              {urgent{none: true, passes: morning.Add(time.Hour)}, true, "no good backup"},
-		"nothing of it needs a backup":      {urgent{}, false, "nothing"},
+		"nothing of it needs a backup":            {urgent{}, false, "nothing"},
 		"old, and something else that is missing": {urgent{none: true, passes: morning.AddDate(0, 0, -9)}, true, "no good backup"},
 	} {
 		c.u.now, c.u.morning = three, morning
