@@ -101,7 +101,7 @@ func (f *Fleet) start(s Scenario, devices []Device) error {
 	if err != nil {
 		return fmt.Errorf("find the directory for certificates: %w", err)
 	}
-	shared := appliance.Shared{Clock: f.clock, Factory: fabricate.NewFactory(), Spool: f.spool, Groups: appliance.NewGroups()}
+	shared := appliance.Shared{Clock: f.clock, Factory: fabricate.Shared(), Spool: f.spool, Groups: appliance.NewGroups()}
 	for i, d := range devices {
 		if d.Address == "" {
 			d.Address = documentationAddress(i)

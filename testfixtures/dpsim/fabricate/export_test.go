@@ -70,7 +70,7 @@ func write(t *testing.T, f *fabricate.Factory, e fabricate.Export) []byte {
 
 func TestExportHasExactSizeAndVerifies(t *testing.T) {
 	t.Parallel()
-	factory := fabricate.NewFactory()
+	factory := fabricate.Shared()
 	sizes := []int64{fabricate.MinSize, 24_001, 30_003, 64_000, 64_002, 65_536, 500_007, 2_000_000, 2_097_152, 9_999_999}
 	for _, size := range sizes {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {
@@ -116,7 +116,7 @@ func TestExportHasExactSizeAndVerifies(t *testing.T) {
 
 func TestExportIsDeterministicAndTellsConfigurationsApart(t *testing.T) {
 	t.Parallel()
-	factory := fabricate.NewFactory()
+	factory := fabricate.Shared()
 	e := fabricate.Export{Device: gateway, Domain: "a", Size: 64_000, Unsaved: true}
 	running := write(t, factory, e)
 	if !bytes.Equal(running, write(t, fabricate.NewFactory(), e)) {
@@ -138,7 +138,7 @@ func TestExportIsDeterministicAndTellsConfigurationsApart(t *testing.T) {
 
 func TestGatewaysShareTheFilesOfADomainButNotItsConfiguration(t *testing.T) {
 	t.Parallel()
-	factory := fabricate.NewFactory()
+	factory := fabricate.Shared()
 	files := func(device fabricate.Device, domain string) map[string][]byte {
 		z, _ := open(t, write(t, factory, fabricate.Export{Device: device, Domain: domain, Size: 200_000}))
 		out := map[string][]byte{}
@@ -172,7 +172,7 @@ func TestGatewaysShareTheFilesOfADomainButNotItsConfiguration(t *testing.T) {
 
 func TestExportWithWrongHashIsAWholeZip(t *testing.T) {
 	t.Parallel()
-	z, l := open(t, write(t, fabricate.NewFactory(), fabricate.Export{Device: gateway, Domain: "a", Size: 64_000, WrongHash: true}))
+	z, l := open(t, write(t, fabricate.Shared(), fabricate.Export{Device: gateway, Domain: "a", Size: 64_000, WrongHash: true}))
 	var wrong []string
 	for _, f := range l.Files {
 		if hash(content(t, z, f.Src)) != f.Hash {
@@ -193,7 +193,7 @@ func TestTooSmallExportIsRefused(t *testing.T) {
 
 func TestBackupNestsDomainsAndSharesAux(t *testing.T) {
 	t.Parallel()
-	factory := fabricate.NewFactory()
+	factory := fabricate.Shared()
 	var inner []fabricate.Inner
 	for _, d := range []string{"a", "b"} {
 		raw := write(t, factory, fabricate.Export{Device: gateway, Domain: d, Size: 200_000, Nested: true})

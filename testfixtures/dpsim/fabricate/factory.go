@@ -4,8 +4,8 @@ import (
 	"sync"
 )
 
-// Factory makes exports. It keeps the texts that bulk entries repeat, so one
-// factory should serve a whole fleet. It is safe for concurrent use.
+// Factory makes exports. It keeps the texts that bulk entries repeat. It is
+// safe for concurrent use.
 type Factory struct {
 	fillers [3]func() []payload // by class, largest first
 	aux     func() []entry      // small, for small exports and for backups
@@ -17,6 +17,10 @@ type Factory struct {
 var fillerText = [3]struct{ size, noise int }{{6_500_000, 3}, {420_000, 3}, {14_000, 1}}
 
 const fillerVariants = 4
+
+// Shared is the factory of every fleet in the process: compressing its texts
+// takes longer than most tests.
+var Shared = sync.OnceValue(NewFactory)
 
 // NewFactory returns an empty factory; texts are made at their first use.
 func NewFactory() *Factory {

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"hash/crc32"
 	"io"
+	"sync"
 )
 
 // payload is the content of one zip entry, already deflated.
@@ -41,11 +42,7 @@ var endBlock = []byte{0x01, 0x00, 0x00, 0xff, 0xff}
 
 func deflate(content []byte) payload {
 	p := describe(content)
-	var b bytes.Buffer
-	z, _ := flate.NewWriter(&b, flate.DefaultCompression)
-	z.Write(content)
-	z.Close()
-	p.deflated = b.Bytes()
+	p.deflated = packed(content, (*flate.Writer).Close)
 	return p
 }
 
@@ -53,13 +50,25 @@ func deflate(content []byte) payload {
 // form lacks the end block, which write adds after the noops.
 func deflateOpen(content []byte) payload {
 	p := describe(content)
-	var b bytes.Buffer
-	z, _ := flate.NewWriter(&b, flate.DefaultCompression)
-	z.Write(content)
-	z.Flush()
-	p.deflated = b.Bytes()
+	p.deflated = packed(content, (*flate.Writer).Flush)
 	p.noops = int64(len(endBlock))
 	return p
+}
+
+// writers are used again: a new one takes a megabyte of memory.
+var writers = sync.Pool{New: func() any {
+	z, _ := flate.NewWriter(nil, flate.DefaultCompression)
+	return z
+}}
+
+func packed(content []byte, end func(*flate.Writer) error) []byte {
+	var b bytes.Buffer
+	z := writers.Get().(*flate.Writer)
+	defer writers.Put(z)
+	z.Reset(&b)
+	z.Write(content)
+	_ = end(z)
+	return b.Bytes()
 }
 
 func describe(content []byte) payload {
