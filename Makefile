@@ -9,7 +9,7 @@ VERSION    ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo d
 LDFLAGS     = -s -w -X main.version=$(VERSION)
 GOTESTFLAGS ?= -race
 # They wait more than they work, so they begin first.
-LONGEST     = ./testfixtures/e2e ./testfixtures/scenarios ./cmd/dprun
+LONGEST     = ./testfixtures/e2e ./testfixtures/scenarios ./testfixtures/soak ./testfixtures/mutants ./cmd/dprun ./testfixtures/servers
 
 # The race detector needs cgo; what tests compile is as it ships, and what was compiled before serves again.
 NOCGO       = -exec 'env CGO_ENABLED=0'

@@ -39,6 +39,7 @@ func bundled() map[string]func() sdk.Plugin {
 // TestMain serves the bundled plugins when the test binary is started as one.
 func TestMain(m *testing.M) {
 	pluginhost.ServeBundled(os.Args[1:], bundled())
+	need.AtOnce(2)
 	exit := m.Run()
 	if built.dir != "" {
 		_ = os.RemoveAll(built.dir)

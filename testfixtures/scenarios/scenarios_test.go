@@ -51,6 +51,7 @@ func bundled() map[string]func() sdk.Plugin {
 func TestMain(m *testing.M) {
 	pluginhost.ServeBundled(os.Args[1:], bundled())
 	results.byCode = map[string][]result{}
+	need.AtOnce(2)
 	exit := m.Run()
 	if *matrix && !printMatrix() && exit == 0 {
 		exit = 1
