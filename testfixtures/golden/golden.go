@@ -1,6 +1,6 @@
-// Package golden compares texts that people read with files. A test that does
-// so asserts codes and key facts itself, so that a text can get better wording
-// without a change of the test.
+// Package golden compares texts that people read with files. Tests that use it assert
+// codes and key facts themselves, so that a text can be reworded without changing a
+// test.
 package golden
 
 import (

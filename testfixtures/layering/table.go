@@ -1,5 +1,5 @@
-// Package layering holds which package of ours may import which, and asserts
-// that the code agrees. docs/packages.md prints the table.
+// Package layering lists which of our packages may import which, and asserts that the
+// code agrees. docs/packages.md prints the table.
 package layering
 
 // Row is one package and what it may import directly, of ours.

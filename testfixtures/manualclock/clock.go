@@ -1,5 +1,5 @@
-// Package manualclock is a clock for tests that run real processes: it moves
-// only when it is told to, and knows whether anybody is still at work.
+// Package manualclock is a clock for tests that run real processes. It moves only when
+// it is told to, and knows whether anything is still at work.
 package manualclock
 
 import (

@@ -1,6 +1,5 @@
-// Package mutants holds plugins that are wrong in one thing each, so that the
-// conformance suite can be shown to find it, and the correct ones that they
-// were made of.
+// Package mutants holds plugins with one mistake each, which the conformance suite must
+// find, and the correct plugins that they were made from.
 package mutants
 
 import (

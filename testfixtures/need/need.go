@@ -1,5 +1,5 @@
-// Package need ends a test where something goes wrong that the test only needs,
-// and is not about.
+// Package need ends a test if something fails that the test only needs and does not
+// test.
 package need
 
 import "testing"

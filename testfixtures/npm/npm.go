@@ -1,5 +1,5 @@
-// Package npm installs what a test needs of the npm registry, at the versions
-// that its package-lock.json pins. What was installed once is used again.
+// Package npm installs what a test needs from the npm registry, at the versions that
+// its package-lock.json pins. It installs each package once and uses it again.
 package npm
 
 import (

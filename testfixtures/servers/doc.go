@@ -1,9 +1,8 @@
-// Package servers runs the real servers that dprun is tested against, each on
-// the loopback interface at a free port, with its own keys and directories.
+// Package servers runs the real servers that dprun is tested against. Each listens on a
+// free port of the loopback interface and has its own keys and directories.
 //
-// [Packaged] come from Debian's packages and are part of every test run.
-// [Built] are compiled or come from npm; `make test-servers` runs them.
+// [Packaged] servers come from Debian's packages and are part of every test run.
+// [Built] servers are compiled or come from npm; `make test-servers` runs them.
 //
-// What is seen of each stands in results/results.json, from which
-// docs/servers.md is written.
+// The results are in results/results.json. docs/servers.md is generated from it.
 package servers

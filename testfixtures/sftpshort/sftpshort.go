@@ -1,8 +1,8 @@
-// Package sftpshort makes an SFTP server give short answers: it sits between a
-// client and OpenSSH's sftp-server and lowers the length of every READ request.
+// Package sftpshort makes an SFTP server give short answers. It stands between a client
+// and OpenSSH's sftp-server and lowers the length of every READ request.
 //
-// Many servers give less than they are asked for: OpenSSH before 8.5 at most
-// 64 KiB, some others 32 KiB. A client has to ask again for the rest.
+// Many servers return less than a client asks for: OpenSSH before 8.5 returns at most
+// 64 KiB, and some others 32 KiB. A client must then ask for the rest.
 package sftpshort
 
 import (

@@ -1,5 +1,5 @@
-// Package site is a server whose answers are given: what pages are made of, with
-// nothing behind it.
+// Package site simulates a server with fixed answers, from which pages can be made. It
+// has no runner and no gateways.
 package site
 
 import (

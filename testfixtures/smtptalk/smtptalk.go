@@ -1,5 +1,5 @@
-// Package smtptalk holds servers that answer SMTP as a test wants: what a real one
-// does not do on demand.
+// Package smtptalk holds SMTP servers that answer as a test wants, because a real
+// server does not fail on demand.
 package smtptalk
 
 import (

@@ -1,10 +1,9 @@
 // Package sshd starts a real OpenSSH server for tests and benchmarks.
 //
-// Every [Server] is an sshd process of its own: 127.0.0.1 only, a free port,
-// its own host keys and user key, internal-sftp and nothing else. It runs
-// both as root and as an ordinary user. As root, sessions run as "nobody", so
-// that file modes mean something.
+// Every [Server] is an sshd process of its own. It listens on a free port of 127.0.0.1,
+// has its own host keys and user key, and offers only internal-sftp. It runs as root
+// and as an ordinary user. As root, sessions run as "nobody", so that file modes have
+// an effect.
 //
-// A machine without sshd is an error that names `make deps`, never a
-// reason to skip.
+// If a machine has no sshd, the test fails and names `make deps`. It is never skipped.
 package sshd

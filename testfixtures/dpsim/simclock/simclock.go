@@ -1,5 +1,5 @@
-// Package simclock is the time of a simulated fleet: wall time by default,
-// and movable, so that a quiesce of minutes can be over in a microsecond.
+// Package simclock is the clock of a simulated fleet. It shows wall time by default. It
+// can be moved, so that a quiesce of minutes is over in a microsecond.
 package simclock
 
 import (

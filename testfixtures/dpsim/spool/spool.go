@@ -1,6 +1,6 @@
-// Package spool keeps the payloads a simulated appliance serves, already in
-// base64, in unlinked temporary files: an archive of a gigabyte is made once,
-// in constant memory, and every reply after that is a plain copy of a file.
+// Package spool keeps the payloads that a simulated appliance serves, already in
+// base64, in unlinked temporary files. An archive of a gigabyte is made once, in
+// constant memory. Every reply after that is a plain copy of a file.
 package spool
 
 import (

@@ -1,6 +1,5 @@
-// Package wrong is a plugin whose source does not keep the protocol and whose
-// destination fails. Their configuration says how, so that scenarios can show
-// what a run makes of it.
+// Package wrong is a plugin whose source breaks the protocol and whose destination
+// fails. Their configuration says how. Scenarios use it to show how a run reacts.
 package wrong
 
 import (

@@ -1,11 +1,11 @@
-// Command rename gives an interim status code another name, wherever it
-// stands: in the catalogue, in tests, scenarios and their file names, recorded
-// journals and pages. CHANGELOG.md keeps what it says about the past.
+// Command rename gives an interim status code another name in the catalogue, in tests,
+// scenarios and their file names, recorded journals and pages. It does not change what
+// CHANGELOG.md says about the past.
 //
 //	go run ./testfixtures/scenario/rename OLD NEW
 //
-// It refuses the names of the reference product's table and codes in which a
-// task can end: programs of others go by those.
+// It refuses the names of the reference product's table, and codes in which a task can
+// end: other people's programs depend on them.
 package main
 
 import (

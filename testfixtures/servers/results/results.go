@@ -1,4 +1,4 @@
-// Package results holds what the tests have seen of each server.
+// Package results holds the results of the tests with each server.
 package results
 
 import (

@@ -1,5 +1,5 @@
-// Command rclone is rclone with the local file system and three of its servers,
-// and without its other backends, which take many minutes to compile.
+// Command rclone is rclone with the local file system and three of its servers. It
+// lacks the other backends, which take many minutes to compile.
 package main
 
 import (

@@ -1,6 +1,6 @@
-// Command sftpshort is [sftpshort.Serve] on its standard input and output, for
-// the configuration of an sshd: sftpshort LIMIT [ARGUMENT ...]. The arguments
-// are sftp-server's.
+// Command sftpshort runs [sftpshort.Serve] on its standard input and output, for the
+// configuration of an sshd: sftpshort LIMIT [ARGUMENT ...]. It passes the arguments to
+// sftp-server.
 package main
 
 import (
