@@ -89,6 +89,7 @@ func code(t *testing.T, err error) int {
 
 func TestASignalStopsARunInOrder(t *testing.T) {
 	t.Parallel()
+	need.Signals()
 	for signal, want := range map[syscall.Signal]int{syscall.SIGINT: 130, syscall.SIGTERM: 143, syscall.SIGHUP: 143} {
 		t.Run(signal.String(), func(t *testing.T) {
 			t.Parallel()

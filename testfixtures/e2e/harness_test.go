@@ -40,6 +40,7 @@ func bundled() map[string]func() sdk.Plugin {
 func TestMain(m *testing.M) {
 	pluginhost.ServeBundled(os.Args[1:], bundled())
 	need.AtOnce(2)
+	need.Signals()
 	exit := m.Run()
 	if built.dir != "" {
 		_ = os.RemoveAll(built.dir)

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -90,10 +91,20 @@ func TestADeadRunIsRecovered(t *testing.T) {
 
 	t.Run("killed while storing", func(t *testing.T) {
 		t.Parallel()
-		p := newProgram(t, dprun, quiescing, dpsim.Device{Name: "gw", AppDomains: 1, ExportSize: "40MB"})
+		p := newProgram(t, dprun, quiescing, dpsim.Device{Name: "gw", AppDomains: 1})
+		p.fault(dpsim.Fault{Kind: "latency", Operation: "do-export", Duration: "7s", Count: 1})
 		r := p.start("apply", "--yes", "plan.hcl")
-		p.await("stored", func() bool { return strings.Contains(r.out.String(), "EXECUTION_STORE_STARTED") })
-		r.kill()
+		p.await("the export", func() bool { return p.sent()["do-export"] > 0 })
+		stopped := slices.DeleteFunc(childrenOf(r.cmd.Process.Pid), func(pid int) bool {
+			b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+			return !bytes.Contains(b, []byte("\x00file\x00"))
+		})
+		stop(stopped)
+		p.await("the store", func() bool { return strings.Contains(r.out.String(), "EXECUTION_STORE_STARTED") })
+		if left := files(t, p.dir+"/backups"); len(left) > 0 {
+			t.Errorf("at the destination already, this proves nothing: %v", left)
+		}
+		r.crash(stopped)
 		p.exits(0, "recover")
 		p.recovered(task, "SUCCESS")
 		p.stored(1)

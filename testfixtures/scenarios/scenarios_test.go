@@ -52,6 +52,7 @@ func TestMain(m *testing.M) {
 	pluginhost.ServeBundled(os.Args[1:], bundled())
 	results.byCode = map[string][]result{}
 	need.AtOnce(2)
+	need.Signals()
 	exit := m.Run()
 	if *matrix && !printMatrix() && exit == 0 {
 		exit = 1
