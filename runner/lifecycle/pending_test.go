@@ -83,7 +83,11 @@ func TestAskingWhatIsPendingChangesNothing(t *testing.T) {
 	unchanged := func(w *world, machine any, pending func() []Action) {
 		before, first := picture(machine), pending()
 		for range 3 {
-			if d := gocmp.Diff(first, pending()); d != "" {
+			again := pending()
+			if reflect.DeepEqual(first, again) { // it takes a tenth of the time
+				continue
+			}
+			if d := gocmp.Diff(first, again); d != "" {
 				w.fatalf("asked again, it is another (-first +again):\n%s", d)
 			}
 		}

@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"reflect"
 	"testing"
 	"time"
 
@@ -53,6 +54,9 @@ func (w *world) checkReplay() {
 		for _, s := range again.Apply(e) {
 			history[s.Task] = append(history[s.Task], s)
 		}
+	}
+	if reflect.DeepEqual(w.history, history) { // it takes a tenth of the time
+		return
 	}
 	if d := cmp.Diff(w.history, history); d != "" {
 		w.fatalf("replay differs (-first +replay):\n%s", d)
