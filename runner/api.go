@@ -119,7 +119,7 @@ const (
 	ExitCheck   = 15 // a check of the whole plan has failed
 	ExitOwed    = 16 // a device may still be quiesced
 	ExitAway    = 17 // the device is back, but the script that leads traffic back to it has failed
-	ExitWaits   = 18 // a server does it when a second person has approved it
+	ExitWaits   = 18 // nothing is done yet: a second person must approve it first
 	ExitUsage   = 64
 	ExitBug     = 70
 	ExitSIGINT  = 130

@@ -166,7 +166,7 @@ func (s *Service) Start(ctx context.Context, q StartRequest) (report.Started, er
 		return report.Started{}, &Error{ExitUsage, err}
 	}
 	key := journal.Start{Asked: journal.Asked{By: q.By}, Key: q.Key, Digest: q.Digest}
-	switch begun, err := s.server.Begun(ctx, key); { // also of a run that has its plan's lock now
+	switch begun, err := s.server.Begun(ctx, key); { // even if that run holds its plan's lock now
 	case err != nil:
 		return report.Started{}, refuse(err)
 	case begun != nil:

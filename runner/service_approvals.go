@@ -18,14 +18,14 @@ import (
 const (
 	// approvalTime is how long a request waits for a second person.
 	approvalTime = 30 * time.Minute
-	// clockSteps is how far a clock may be set back while a request waits.
+	// clockSteps is how far the clock may be set back while a request waits.
 	clockSteps = time.Minute
-	// approvalsListed is how many requests a list has at most.
+	// approvalsListed is the most requests that a list has.
 	approvalsListed = 200
 )
 
-// Waits is the cause of the error of what is not done yet: it waits for a second
-// person. It wraps [report.SecondPerson].
+// Waits is the cause of an error that says that nothing is done yet, because a
+// second person must approve it first. It wraps [report.SecondPerson].
 type Waits struct{ Approval report.Approval }
 
 // Error implements error.
@@ -35,11 +35,11 @@ func (w *Waits) Error() string {
 		a.Title(), a.ID, a.Until.Format(time.RFC3339), a.ID)
 }
 
-// Unwrap tells errors.Is the refusal.
+// Unwrap returns the refusal for errors.Is.
 func (w *Waits) Unwrap() error { return report.SecondPerson }
 
-// wait enters a request that waits for a second person. What somebody asks for
-// again while it waits is that request. The error is an *[Error] of a *[Waits].
+// wait enters a request that waits for a second person. A repeated request gets
+// the one that waits already. The error is an *[Error] of a *[Waits].
 func (s *Service) wait(ctx context.Context, a journal.Approval) error {
 	if a.Who == "" {
 		return refuse(fmt.Errorf("it takes a second person, and it is not known who asks: %w", report.SamePerson))
@@ -67,7 +67,8 @@ func (s *Service) wait(ctx context.Context, a journal.Approval) error {
 	return &Error{ExitWaits, w}
 }
 
-// approvalState is the state of a request at a time. A clock that was set back ends it, too.
+// approvalState returns the state of a request at a time. A request also expires
+// if the clock was set back too far.
 func approvalState(a journal.Approval, now time.Time) string {
 	if a.State == journal.Waiting && (!now.Before(a.Until) || now.Before(a.At.Add(-clockSteps))) {
 		return "expired"
@@ -80,8 +81,8 @@ func approvalOf(a journal.Approval, now time.Time) report.Approval {
 		Change: a.Change, State: approvalState(a, now), Decided: a.Decided.At, DecidedBy: a.Decided.By, Why: a.Decided.Reason, Message: a.Message, Who: a.Who}
 }
 
-// Approvals are the newest requests that wait for a second person or have waited,
-// the newest first.
+// Approvals returns the newest requests that wait for a second person, or have
+// waited, the newest first.
 func (s *Service) Approvals(ctx context.Context) ([]report.Approval, error) {
 	all, err := s.r.kept.Load().journal.Approvals(ctx, approvalsListed)
 	if err != nil {
@@ -94,18 +95,18 @@ func (s *Service) Approvals(ctx context.Context) ([]report.Approval, error) {
 	return out, nil
 }
 
-// DecideRequest says how somebody decides about a request that waits.
+// DecideRequest is a person's decision about a waiting request.
 type DecideRequest struct {
 	ID      string
-	Approve bool // otherwise it is refused; by the person who asked: withdrawn
+	Approve bool // false: the request is refused, or withdrawn if the person who asked decides
 	By      string
-	Who     string // stable and unique, of who decides
+	Who     string // a stable and unique key of the person who decides
 	Reason  string
 }
 
-// Decide approves a request that waits, and does once what was asked for, in the
-// name of both; or refuses it. Whether somebody may decide about it is for others
-// to say. An error tells why nothing was done; the request it gives is as it is now.
+// Decide approves or refuses a waiting request. If it approves, it does once what
+// was asked for, in the name of both persons. It checks no permissions. The error
+// says why nothing was done; the returned request is in its present state.
 func (s *Service) Decide(ctx context.Context, q DecideRequest) (report.Approval, error) {
 	j := s.r.kept.Load().journal
 	now := s.r.Clock.Now()
@@ -124,7 +125,7 @@ func (s *Service) Decide(ctx context.Context, q DecideRequest) (report.Approval,
 		err = fmt.Errorf("request %s was %s by %s at %s: %w", a.ID, state, a.Decided.By, a.Decided.At.Format(time.RFC3339), report.OverAlready)
 	case q.Who == "":
 		err = fmt.Errorf("it is not known who decides: %w", report.SamePerson)
-	case q.Approve && (own || strings.EqualFold(q.By, a.By)): // two of one name cannot be told apart in a record
+	case q.Approve && (own || strings.EqualFold(q.By, a.By)): // a record cannot tell two persons of one name apart
 		err = fmt.Errorf("%s has asked for this: another person has to approve it: %w", a.By, report.SamePerson)
 	}
 	if err != nil {
@@ -150,7 +151,7 @@ func (s *Service) Decide(ctx context.Context, q DecideRequest) (report.Approval,
 	return approvalOf(*a, now), err
 }
 
-// decided enters a decision. One that comes too late is refused.
+// decided enters a decision. It refuses one that comes too late.
 func (s *Service) decided(ctx context.Context, d journal.Decision) error {
 	err := s.r.kept.Load().journal.Decide(ctx, d)
 	if errors.Is(err, journal.ErrNotFound) {
@@ -162,8 +163,8 @@ func (s *Service) decided(ctx context.Context, d journal.Decision) error {
 	return nil
 }
 
-// approve does what was asked for. The decision is entered before anything is
-// done, so that nothing is done twice, whatever ends the server between.
+// approve does what was asked for. It enters the decision before it does
+// anything, so that nothing is done twice, whenever the server ends.
 func (s *Service) approve(ctx context.Context, a journal.Approval, d journal.Decision) error {
 	if err := s.hasRead(); err != nil {
 		return err
@@ -217,9 +218,9 @@ func (s *Service) approve(ctx context.Context, a journal.Approval, d journal.Dec
 	return err
 }
 
-// waited is what became of the request that somebody has made under a key, where
-// that waited for a second person: the run that was begun, or why there is none.
-// Neither: there is no such request.
+// waited returns the result of a request that had a key and waited for a second
+// person: the run that has begun, or why there is none. It returns nil and no
+// error if there is no such request.
 func (s *Service) waited(ctx context.Context, q StartRequest) (*report.Started, error) {
 	a, err := s.r.kept.Load().journal.ApprovalByKey(ctx, q.Who, q.Key)
 	if err != nil || a == nil {
@@ -242,13 +243,14 @@ func (s *Service) waited(ctx context.Context, q StartRequest) (*report.Started, 
 	return nil, refuse(err)
 }
 
-// keepsDown reports whether a run keeps something quiesced now. What is not known counts as yes.
+// keepsDown reports whether a run keeps something quiesced now. If that is
+// unknown, it returns true.
 func (s *Service) keepsDown(ctx context.Context, run string) bool {
 	left := s.r.Owed(ctx)
 	return left.Unknown != nil || slices.ContainsFunc(left.Owed, func(o report.Owed) bool { return o.Run == run && o.Kind == "unquiesce" })
 }
 
-// fourEyes reports whether any plan that is served wants a second person.
+// fourEyes reports whether any served plan requires a second person.
 func (s *Service) fourEyes() bool {
 	for _, p := range s.all() {
 		if p.report.FourEyes {
@@ -258,9 +260,9 @@ func (s *Service) fourEyes() bool {
 	return false
 }
 
-// acknowledged are the plans that an acknowledgement concerns, a digest of what it
-// is about, and whether it takes a second person: where one of the plans says so.
-// Where it is not known which plans those are, any plan that is served counts.
+// acknowledged returns the plans that an acknowledgement concerns, a digest of
+// the things that it is about, and whether one of the plans requires a second
+// person. If these plans are not all known, every served plan counts.
 func (s *Service) acknowledged(ctx context.Context, target string) (plans []string, source string, second bool) {
 	left := s.r.Owed(ctx)
 	known := left.Unknown == nil
@@ -291,7 +293,8 @@ func (s *Service) acknowledged(ctx context.Context, target string) (plans []stri
 	return plans, hex.EncodeToString(sum[:]), second
 }
 
-// stopsDigest is a digest of what stops quiesces because of a device; of none: of the holds.
+// stopsDigest returns a digest of what stops quiesces because of a device; with
+// an empty device, of the holds.
 func stopsDigest(stops []report.Stop, device string) string {
 	var lines []string
 	for _, x := range stops {

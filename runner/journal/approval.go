@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// approvals keeps the requests that wait for a second person, and what became of them.
+// The approvals table keeps the requests that wait for a second person, and their
+// results.
 const approvals = `
 CREATE TABLE approvals (
   id TEXT PRIMARY KEY, action TEXT NOT NULL, plan TEXT NOT NULL, origin TEXT NOT NULL, narrowed TEXT NOT NULL, run TEXT NOT NULL, target TEXT NOT NULL, plans TEXT NOT NULL,
@@ -26,30 +27,30 @@ const (
 	Withdrawn = "withdrawn" // by the person who asked
 )
 
-// Approval is a request that waits for a second person, or has waited.
+// Approval is a request that waits, or has waited, for a second person.
 type Approval struct {
 	ID        string
 	Action    string
-	Scheduled        // the plan that is to be started, or whose run is to be cancelled
-	Only      string // what narrows a start
-	Run       string // the run that is to be cancelled, or that was started
-	Target    string // of an acknowledgement
+	Scheduled        // the plan to start, or whose run to cancel
+	Only      string // the filter that narrows a start
+	Run       string // the run to cancel, or the run that was started
+	Target    string // the target of an acknowledgement
 	Plans     []string
-	Source    string // a digest of what the request is about, as it was when somebody asked
+	Source    string // a digest of what the request is about, at the time of the request
 	Asked
-	Who         string // who asked: stable and unique
-	Key, Digest string // of the request; an empty Key: it has none
+	Who         string // a stable and unique key of the person who asked
+	Key, Digest string // of the request; an empty Key: the request has none
 	Until       time.Time
 	State       string
 	Decided     Asked  // zero: nobody has decided
-	Message     string // why an approved request was not done; empty: it was
+	Message     string // why an approved request was not done; empty: it was done
 }
 
-// Decision is how somebody has decided about a request that waits.
+// Decision is a person's decision about a waiting request.
 type Decision struct {
 	ID    string
 	State string
-	Run   string // the run that is started, or cancelled
+	Run   string // the run to start or to cancel
 	Asked
 }
 
@@ -63,8 +64,8 @@ func scanApproval(r scanner) (a Approval, err error) {
 	return a, cmp.Or(err, json.Unmarshal(plans, &a.Plans))
 }
 
-// EnterApproval enters a request that waits for a second person. Requests as old
-// as the starts that are forgotten go.
+// EnterApproval enters a request that waits for a second person. It forgets
+// requests that are as old as forgotten starts.
 func (j *Journal) EnterApproval(ctx context.Context, a Approval) error {
 	plans, err := json.Marshal(a.Plans)
 	if err != nil {
@@ -80,8 +81,8 @@ func (j *Journal) EnterApproval(ctx context.Context, a Approval) error {
 	})
 }
 
-// Decide enters how somebody has decided. Nobody decides twice, nor after the
-// request's time: then it is [ErrNotFound].
+// Decide enters a decision. It returns [ErrNotFound] if the request was decided
+// before, or if its time is over.
 func (j *Journal) Decide(ctx context.Context, d Decision) error {
 	return j.write(ctx, "enter how "+d.By+" has decided about request "+d.ID, func(t *transaction) error { return t.decide(d) })
 }
@@ -92,7 +93,7 @@ func (t *transaction) decide(d Decision) error {
 	return touched(res, err, "the request "+d.ID+", waiting")
 }
 
-// NoteApproval enters why a request that was approved was not done.
+// NoteApproval enters why an approved request was not done.
 func (j *Journal) NoteApproval(ctx context.Context, id, message string) error {
 	return j.write(ctx, "enter why request "+id+" was not done", func(t *transaction) error {
 		_, err := t.exec("UPDATE approvals SET message = ? WHERE id = ?", message, id)
@@ -100,17 +101,19 @@ func (j *Journal) NoteApproval(ctx context.Context, id, message string) error {
 	})
 }
 
-// Approval is a request by its ID; nil: there is none.
+// Approval returns a request by its ID; nil: there is none.
 func (j *Journal) Approval(ctx context.Context, id string) (*Approval, error) {
 	return one(list(ctx, j, "look for a request that waits", scanApproval, selectApprovals+"WHERE id = ?", id))
 }
 
-// ApprovalByKey is what somebody has asked for under a key; nil: nothing.
+// ApprovalByKey returns the request that somebody made with a key; nil: there is
+// none.
 func (j *Journal) ApprovalByKey(ctx context.Context, who, key string) (*Approval, error) {
 	return one(list(ctx, j, "look for a request that waits", scanApproval, selectApprovals+"WHERE who = ? AND key = ? AND key <> ''", who, key))
 }
 
-// Approvals are the newest requests that wait or have waited, the newest first.
+// Approvals returns the newest requests that wait or have waited, the newest
+// first.
 func (j *Journal) Approvals(ctx context.Context, limit int) ([]Approval, error) {
 	return list(ctx, j, "list the requests that wait for a second person", scanApproval, selectApprovals+"ORDER BY at DESC, id DESC LIMIT ?", limit)
 }

@@ -34,8 +34,8 @@ type Start struct {
 	Only string // the filter that narrows it
 	Asked
 	Key, Digest string // of the request; an empty Key: the request has none
-	// Claim approves the request that the start comes of; nil: it waited for nobody.
-	// Source is the digest of the plan that was approved. Neither is read back.
+	// Claim is the decision that approved the start; nil: it needed no second
+	// person. Source is the digest of the approved plan. Neither is read back.
 	Claim  *Decision
 	Source string
 	// How it ended, or why it did not begin; zero: it is under way, or the server
@@ -57,12 +57,12 @@ type Asked struct {
 // keys of requests count.
 const startsKept = 400 * 24 * time.Hour
 
-// startsAtLeast is how many starts are kept, however old they are.
+// startsAtLeast is the number of newest starts that are kept at any age.
 const startsAtLeast = 1000
 
 // EnterStart enters that a run is about to begin, together with its Claim. It
-// forgets starts that are older than startsKept. A Claim that was made before is
-// [ErrNotFound].
+// forgets starts that are older than startsKept. It returns [ErrNotFound] if the
+// request of the Claim was decided before.
 func (j *Journal) EnterStart(ctx context.Context, s Start) error {
 	return j.write(ctx, "enter that plan "+s.Plan+" is to be run", func(t *transaction) error {
 		if s.Claim != nil {
@@ -78,8 +78,8 @@ func (j *Journal) EnterStart(ctx context.Context, s Start) error {
 	})
 }
 
-// forgetOld removes from a table what is older than startsKept, except its newest
-// rows: a clock that is years ahead does not take the keys of requests with it.
+// forgetOld removes rows that are older than startsKept from a table, except the
+// newest ones. So a clock that is years ahead does not remove the keys of requests.
 func (t *transaction) forgetOld(table string, now time.Time) error {
 	_, err := t.exec("DELETE FROM "+table+" WHERE at < ? AND at < (SELECT at FROM "+table+" ORDER BY at DESC LIMIT 1 OFFSET ?)", stamp(now.Add(-startsKept)), startsAtLeast)
 	return err
