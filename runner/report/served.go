@@ -64,6 +64,9 @@ const (
 	ActionRelease     = "release"     // of a hold
 )
 
+// ApprovalWaits is the state of a request that a second person can approve.
+const ApprovalWaits = "waiting"
+
 // Approval is a request to a server that a second person must approve.
 type Approval struct {
 	ID      string    `json:"id"`

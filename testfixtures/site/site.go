@@ -74,7 +74,7 @@ func (s *Site) Plans(context.Context) ([]report.ServedPlan, error) {
 	last := s.someRun("SUCCESS", true)
 	return []report.ServedPlan{
 		{Plan: s.Plan, File: s.File, Rules: []report.ScheduleRule{{Cron: "30 2 * * *", Timezone: "Europe/Berlin", Jitter: time.Minute, Missed: "run_once"}},
-			Next: &report.DueTime{Due: Now.Add(time.Hour), Start: Now.Add(61 * time.Minute)}, Window: "night", Devices: map[string]map[string]string{s.Device: {"site": "fra"}}, Running: "01RUNNING", LastRun: &last},
+			Next: &report.DueTime{Due: Now.Add(time.Hour), Start: Now.Add(61 * time.Minute)}, Window: "night", FourEyes: true, Devices: map[string]map[string]string{s.Device: {"site": "fra"}}, Running: "01RUNNING", LastRun: &last},
 		{File: s.File + "x", Broken: &report.BrokenPlan{Path: s.File + "x", Since: Now.Add(-time.Hour), Why: "line 3: " + s.Plan}},
 	}, nil
 }
@@ -328,5 +328,6 @@ func (n Names) Addresses() map[string]string {
 		"cancel": "/runs/01RUNNING/cancel", "sets": "/sets", "sets of a device": at("/sets", "device", n.Device, "domain", n.Domain, "latest", "yes"), "set": "/sets/01SETA",
 		"plans": "/plans", "plan": at("/plan", "file", n.File, "plan", n.Plan), "broken plan": at("/plan", "file", n.File+"x"), "start": at("/plan/run", "file", n.File, "plan", n.Plan),
 		"schedules": "/schedules", "pending": "/pending", "acknowledge": at("/pending/acknowledge", "target", n.Device), "release": "/hold/release", "lift": "/pause/lift", "evidence": "/evidence",
+		"approvals": "/approvals", "approval": "/approvals/01WAITS", "approval of a release": "/approvals/01RELEASE", "approval that is over": "/approvals/01OVER",
 	}
 }

@@ -27,6 +27,7 @@ type form struct {
 	// wrong with it.
 	Typed, Reason, Change, Only string
 	Wrong                       []string
+	Second                      string // that a second person has to approve it; empty: nothing is known of that
 	Key                         string // of the request: a form that is sent twice acts once
 	Narrow                      bool   // the run can be narrowed to a part of the plan
 }
@@ -52,6 +53,9 @@ func (f form) filled(r *http.Request) form {
 
 // again shows a form again and says why nothing was done.
 func again(a answer, f *form, err error) answer {
+	if waits(err) {
+		return answer{to: "/approvals?done=waits"}
+	}
 	a.status = http.StatusUnprocessableEntity
 	if err != nil {
 		f.Wrong = append(f.Wrong, err.Error())
@@ -164,7 +168,7 @@ func (p *pages) cancelling(r *http.Request, who access.Sight) (answer, *cancelPa
 	if err != nil {
 		return answer{}, nil, err
 	}
-	v := &cancelPage{Run: run, Form: form{Post: "/runs/" + run.ID + "/cancel", Name: run.Plan, What: "the plan's name", Button: "Cancel this run"}}
+	v := &cancelPage{Run: run, Form: form{Post: "/runs/" + run.ID + "/cancel", Name: run.Plan, What: "the plan's name", Button: "Cancel this run", Second: p.second(r)}}
 	for _, o := range p.Reads.Owed(r.Context()).Owed {
 		if o.Run == run.ID && o.Kind == "unquiesce" {
 			v.Down = append(v.Down, o)
@@ -180,7 +184,7 @@ func (p *pages) cancel(r *http.Request, who access.Sight) (answer, error) {
 	}
 	if v.Form = v.Form.filled(r); len(v.Form.Wrong) == 0 {
 		access.Note(r.Context(), access.Audited{Run: v.Run.ID, Reason: v.Form.Reason, Change: v.Form.Change})
-		if err = p.Desk.Cancel(r.Context(), runner.CancelRequest{Run: v.Run.ID, By: who.Who.Name, Reason: v.Form.Reason, Change: v.Form.Change}); err == nil {
+		if err = p.Desk.Cancel(r.Context(), runner.CancelRequest{Run: v.Run.ID, By: who.Who.Name, Who: who.Who.Key, Reason: v.Form.Reason, Change: v.Form.Change}); err == nil {
 			return answer{to: "/runs/" + v.Run.ID + "?done=cancel"}, nil
 		}
 	}
@@ -222,6 +226,9 @@ func (p *pages) starting(r *http.Request, who access.Sight) (answer, *planPage, 
 		}
 	}
 	v.Form = form{Post: at("/plan/run", "file", v.File, "plan", v.Plan), Name: v.Plan, What: "the plan's name", Button: "Run this plan now", Key: rand.Text(), Narrow: true}
+	if v.FourEyes {
+		v.Form.Second = "This plan wants a second person: it is started when somebody else has approved that, within half an hour."
+	}
 	return answer{Title: "Run plan " + v.Plan, page: "start.html", Data: &v}, &v, nil
 }
 
@@ -231,7 +238,7 @@ func (p *pages) start(r *http.Request, who access.Sight) (answer, error) {
 		return a, err
 	}
 	if v.Form = v.Form.filled(r); len(v.Form.Wrong) == 0 {
-		q := runner.StartRequest{Plan: v.Plan, File: v.File, By: who.Who.Name, Reason: v.Form.Reason, Change: v.Form.Change, Key: v.Form.Key}
+		q := runner.StartRequest{Plan: v.Plan, File: v.File, By: who.Who.Name, Who: who.Who.Key, Reason: v.Form.Reason, Change: v.Form.Change, Key: v.Form.Key}
 		if v.Form.Only != "" {
 			q.Only = strings.Fields(v.Form.Only)
 		}
@@ -267,7 +274,7 @@ func (p *pages) acknowledging(r *http.Request, who access.Sight) (answer, *ackno
 	if i < 0 {
 		return answer{}, nil, notFound("nothing must be undone on " + target)
 	}
-	v := &acknowledgePage{Owner: all[i], Form: form{Post: at("/pending/acknowledge", "target", target), Name: target, What: "the name of the " + strings.Fields(all[i].Name)[0], Button: "All of this is done"}}
+	v := &acknowledgePage{Owner: all[i], Form: form{Post: at("/pending/acknowledge", "target", target), Name: target, What: "the name of the " + strings.Fields(all[i].Name)[0], Button: "All of this is done", Second: p.second(r)}}
 	return answer{Title: "Acknowledge what must be undone on " + all[i].Name, page: "acknowledge.html", Data: v}, v, nil
 }
 
@@ -278,7 +285,7 @@ func (p *pages) acknowledge(r *http.Request, who access.Sight) (answer, error) {
 	}
 	if v.Form = v.Form.filled(r); len(v.Form.Wrong) == 0 {
 		access.Note(r.Context(), access.Audited{Reason: v.Form.Reason, Change: v.Form.Change})
-		if _, err = p.Desk.Acknowledge(r.Context(), runner.AcknowledgeRequest{Target: v.Owner.Target, By: who.Who.Name, Reason: v.Form.Reason, Change: v.Form.Change}); err == nil {
+		if _, err = p.Desk.Acknowledge(r.Context(), runner.AcknowledgeRequest{Target: v.Owner.Target, By: who.Who.Name, Who: who.Who.Key, Reason: v.Form.Reason, Change: v.Form.Change}); err == nil {
 			return answer{to: "/pending?done=acknowledge"}, nil
 		}
 	}
@@ -300,7 +307,7 @@ func (p *pages) releasing(r *http.Request, who access.Sight) (answer, *releasePa
 	if err := everything(who); err != nil {
 		return answer{}, nil, err
 	}
-	v := &releasePage{Stops: p.Reads.Owed(r.Context()).Stops, Form: form{Post: "/hold/release", Name: "release", What: "the word", Button: "Allow quiesces again"}}
+	v := &releasePage{Stops: p.Reads.Owed(r.Context()).Stops, Form: form{Post: "/hold/release", Name: "release", What: "the word", Button: "Allow quiesces again", Second: p.second(r)}}
 	return answer{Title: "Release the hold", page: "release.html", Data: v}, v, nil
 }
 
@@ -311,8 +318,7 @@ func (p *pages) release(r *http.Request, who access.Sight) (answer, error) {
 	}
 	if v.Form = v.Form.filled(r); len(v.Form.Wrong) == 0 {
 		access.Note(r.Context(), access.Audited{Reason: v.Form.Reason, Change: v.Form.Change})
-		by := fmt.Sprintf("%s (%s, %s)", who.Who.Name, v.Form.Reason, v.Form.Change) // a release records them nowhere else
-		if _, err = p.Desk.Hold(r.Context(), runner.HoldRequest{Release: true, By: by}); err == nil {
+		if _, err = p.Desk.Hold(r.Context(), runner.HoldRequest{Release: true, By: who.Who.Name, Who: who.Who.Key, Reason: v.Form.Reason, Change: v.Form.Change}); err == nil {
 			return answer{to: "/pending?done=release"}, nil
 		}
 	}
@@ -341,4 +347,14 @@ func (p *pages) pending(r *http.Request, who access.Sight) (answer, error) {
 	}
 	v.Owners, v.Outside = owners(mine), len(all.Owed)-len(mine)
 	return answer{Title: "Pending", page: "pending.html", Data: v, Events: events}, nil
+}
+
+// second tells that a second person may have to approve something, where any plan
+// that is served says four_eyes.
+func (p *pages) second(r *http.Request) string {
+	all, err := p.Desk.Plans(r.Context())
+	if err == nil && !slices.ContainsFunc(all, func(s report.ServedPlan) bool { return s.FourEyes }) {
+		return ""
+	}
+	return "A second person may have to approve this, within half an hour: it concerns a plan that says four_eyes."
 }

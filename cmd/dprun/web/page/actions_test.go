@@ -22,6 +22,7 @@ var grave = map[string]struct {
 	"cancel":      {"/runs/01RUNNING/cancel", site.Plain.Plan, access.Operator},
 	"acknowledge": {at("/pending/acknowledge", "target", site.Plain.Device), site.Plain.Device, access.Operator},
 	"release":     {"/hold/release", "release", access.Admin},
+	"approve":     {"/approvals/01WAITS/approve", site.Plain.Plan, access.Operator},
 }
 
 func TestWhatIsNeverOneClickAsksForNameReasonAndChange(t *testing.T) {
@@ -68,7 +69,7 @@ func TestLesserRolesGetNothingDone(t *testing.T) {
 	below := map[access.Role]access.Role{access.Viewer: "", access.Operator: access.Viewer, access.Admin: access.Operator}
 	for pattern, route := range (&pages{}).routes() {
 		method, path, _ := strings.Cut(pattern, " ")
-		path = strings.NewReplacer("{$}", "", "{run}", "01RUNNING", "{set}", "01SETA").Replace(path)
+		path = strings.NewReplacer("{$}", "", "{run}", "01RUNNING", "{set}", "01SETA", "{id}", "01WAITS").Replace(path)
 		s := &site.Site{Names: site.Plain}
 		w := httptest.NewRecorder()
 		handler(t, s, access.Principal{Name: "x", Role: below[route.least]}).ServeHTTP(w, httptest.NewRequest(method, path, nil))
@@ -105,7 +106,7 @@ func TestLimitsHoldOnEveryPage(t *testing.T) {
 				t.Errorf("limited to %s, %s: …%s…", limit, name, body[max(0, i-80):min(len(body), i+80)])
 			}
 		}
-		for _, path := range []string{"/runs/01RUNNING/cancel", at("/plan/run", "file", n.File, "plan", n.Plan), at("/pending/acknowledge", "target", n.Device)} {
+		for _, path := range []string{"/runs/01RUNNING/cancel", at("/plan/run", "file", n.File, "plan", n.Plan), at("/pending/acknowledge", "target", n.Device), "/approvals/01WAITS/approve", "/approvals/01RELEASE/approve", "/approvals/01WAITS/refuse"} {
 			if w := post(h, path, url.Values{"name": {n.Plan}, "reason": {"r"}, "change": {"c"}}); w.Code != http.StatusNotFound || len(s.Asked()) != 0 {
 				t.Errorf("limited to %s, %s: %d, asked for %v", limit, path, w.Code, s.Asked())
 			}

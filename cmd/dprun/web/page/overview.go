@@ -19,6 +19,7 @@ type overviewPage struct {
 	Owners  []owner
 	Back    map[string]string // by the name of an owner: who or what brings it back
 	OnHold  bool              // somebody has stopped new quiesces
+	Waiting []report.Approval // for a second person
 	Outside int               // pending recoveries that are hidden from the person
 }
 
@@ -54,12 +55,21 @@ func (p *pages) overview(r *http.Request, who access.Sight) (answer, error) {
 	}
 	v.OnHold = slices.ContainsFunc(o.Down.Stops, func(s report.Stop) bool { return s.Device == "" && s.Environment == "" && s.Closed.IsZero() })
 	now := p.Now()
+	all, err := p.approvalsFor(r, who)
+	v.Waiting = waiting(all)
 	v.Glance = []glance{down(o, v.Outside, now), work(o.Work, now), coverage(o.Coverage), failures(o.Failures), truth(o.Truth, who.All(), now)}
+	if n := len(v.Waiting); n > 0 {
+		w := &v.Glance[1]
+		w.More = count(n, "request waits", "requests wait") + " for a second person. " + w.More
+		if w.Tone == good || w.Tone == calm {
+			w.Tone, w.Word = warn, "Look"
+		}
+	}
 	title := "Overview"
 	if o.State == report.OverviewIsDown {
 		title = "DOWN: overview"
 	}
-	return answer{Title: title, page: "overview.html", Data: v, Events: events}, nil
+	return answer{Title: title, page: "overview.html", Data: v, Events: events}, err
 }
 
 // down answers whether anything is down because of us.

@@ -38,6 +38,8 @@ type Desk interface {
 	BringBack(ctx context.Context, by string) (*report.Result, error)
 	Hold(ctx context.Context, q runner.HoldRequest) (report.Hold, error)
 	Pause(ctx context.Context, q runner.PauseRequest) (*report.Pause, error)
+	Approvals(ctx context.Context) ([]report.Approval, error)
+	Decide(ctx context.Context, q runner.DecideRequest) (report.Approval, error)
 	Acknowledge(ctx context.Context, q runner.AcknowledgeRequest) (report.Acknowledged, error)
 }
 
