@@ -100,7 +100,7 @@ func (f *newsfeed) serve(done <-chan struct{}) {
 		case <-done:
 			last = true
 		}
-		f.look()
+		f.look(last)
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -132,7 +132,7 @@ func (f *newsfeed) tell(e report.LiveEvent) {
 }
 
 // look reads new events and passes them on.
-func (f *newsfeed) look() {
+func (f *newsfeed) look(last bool) {
 	f.turn.Lock()
 	defer f.turn.Unlock()
 	f.mu.Lock()
@@ -151,12 +151,15 @@ func (f *newsfeed) look() {
 		var err error
 		if found, more, err = f.journal.News(context.Background(), f.seq, newsAtOnce); err != nil {
 			f.log.Warn("the events of runs cannot be read for followers; the server tries again", "error", err)
+			if live = f.keep(live, last); len(live) == 0 {
+				return
+			}
 			more = false
 		}
 		batch := make([]report.LiveEvent, 0, len(found)+len(live))
 		for _, n := range found {
+			batch = follows(batch, f.seq, n)
 			f.seq = n.Seq
-			batch = append(batch, liveOf(n))
 		}
 		if !more {
 			batch = append(batch, live...)
@@ -168,6 +171,30 @@ func (f *newsfeed) look() {
 			l.add(batch)
 		}
 	}
+}
+
+// keep puts live news aside while the journal cannot be read: statuses that were
+// committed before it come first. It returns what is passed on all the same: all of
+// it at the end, and a gap in place of more than followers may be behind.
+func (f *newsfeed) keep(live []report.LiveEvent, last bool) []report.LiveEvent {
+	if last {
+		return live
+	}
+	if len(live) > waitsAtMost {
+		return []report.LiveEvent{{Kind: report.LiveGap, Seq: f.seq}}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.live = append(live, f.live...)
+	return nil
+}
+
+// follows adds news to a batch, after a gap where the news before it is missing.
+func follows(batch []report.LiveEvent, after int64, n journal.News) []report.LiveEvent {
+	if n.Seq != after+1 && n.Kind != journal.NewsGap {
+		batch = append(batch, report.LiveEvent{Kind: report.LiveGap, Seq: n.Seq - 1})
+	}
+	return append(batch, liveOf(n))
 }
 
 func liveOf(n journal.News) report.LiveEvent {
@@ -224,13 +251,20 @@ func (f *newsfeed) replay(ctx context.Context, q EventsRequest, upTo int64, yiel
 			return false
 		}
 		for _, n := range found {
-			if after = n.Seq; after > upTo {
+			if n.Seq > upTo {
+				more = false
 				break
 			}
-			if (q.Run == "" || n.Run == q.Run) && !yield(liveOf(n), nil) {
-				return false
+			for _, e := range follows(nil, after, n) {
+				if (q.Run == "" || e.Run == q.Run || e.Kind == report.LiveGap) && !yield(e, nil) {
+					return false
+				}
 			}
+			after = n.Seq
 		}
+	}
+	if after < upTo { // it was removed while a slow follower read
+		return yield(report.LiveEvent{Kind: report.LiveGap, Seq: upTo}, nil)
 	}
 	return true
 }

@@ -2,10 +2,13 @@ package runner
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -177,7 +180,7 @@ func TestWhoDoesNotKeepUpIsToldToComeAgain(t *testing.T) {
 	for range waitsAtMost + 1 {
 		d.feed.tell(report.LiveEvent{Kind: "log", Run: run})
 	}
-	d.feed.look()
+	d.feed.look(false)
 	close(asleep)
 	follows.Wait()
 	if !errors.Is(ended, report.TooSlow) || CodeOf(ended) != ExitRunning {
@@ -204,6 +207,92 @@ func TestWhatIsNotKeptIsAGap(t *testing.T) {
 			t.Errorf("%+v", e)
 		}
 		break
+	}
+}
+
+// spoil changes the feed behind the server's back.
+func (d *desk) spoil(t *testing.T, query string) {
+	t.Helper()
+	db := need.Value(sql.Open("sqlite", d.journal.Path()))(t)
+	defer func() { need.Done(t, db.Close()) }()
+	need.Value(db.Exec(query))(t)
+}
+
+// TestMissingNewsAreAGap: a garbled row keeps nobody from those behind it, and what
+// was removed while somebody read is told.
+func TestMissingNewsAreAGap(t *testing.T) {
+	t.Parallel()
+	for query, want := range map[string]string{
+		"UPDATE feed SET body = '{' WHERE last = 6":   "1 2 3 4 5 gap6 7 8 9 10 11 12 ",
+		"UPDATE feed SET body = '[]' WHERE last = 12": "1 2 3 4 5 6 7 8 9 10 11 gap12 ",
+		"DELETE FROM feed WHERE last BETWEEN 4 AND 6": "1 2 3 gap6 7 8 9 10 11 12 ",
+		"DELETE FROM feed WHERE last > 10":            "1 2 3 4 5 6 7 8 9 10 gap12 ",
+	} {
+		d := newDesk(t)
+		d.run(t, 1)
+		d.spoil(t, query)
+		got := ""
+		d.feed.replay(t.Context(), EventsRequest{After: 0}, 12, func(e report.LiveEvent, err error) bool {
+			need.Done(t, err)
+			if e.Kind == report.LiveGap {
+				got += "gap"
+			}
+			got += fmt.Sprint(e.Seq, " ")
+			return true
+		})
+		if got != want {
+			t.Errorf("%s: %s, want %s", query, got, want)
+		}
+		var batch []report.LiveEvent
+		l, _, err := d.feed.join(t.Context())
+		need.Done(t, err)
+		d.feed.turn.Lock()
+		d.feed.seq = 0
+		d.feed.turn.Unlock()
+		d.feed.look(false)
+		for _, b := range need.Value(l.next(t.Context(), 0))(t) {
+			batch = append(batch, b...)
+		}
+		if n := len(batch); n == 0 || !slices.ContainsFunc(batch, func(e report.LiveEvent) bool { return e.Kind == report.LiveGap }) && !strings.HasSuffix(query, "> 10") {
+			t.Errorf("%s: those who follow are not told: %+v", query, batch)
+		}
+	}
+}
+
+// TestLiveNewsWaitForTheStatusesBeforeThem while the journal cannot be read.
+func TestLiveNewsWaitForTheStatusesBeforeThem(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	l, _, err := d.feed.join(t.Context())
+	need.Done(t, err)
+	given := func() (kinds []string) {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		for _, b := range l.batches {
+			for _, e := range b {
+				kinds = append(kinds, e.Kind)
+			}
+		}
+		l.batches = nil
+		return kinds
+	}
+	d.spoil(t, "ALTER TABLE feed RENAME TO away")
+	d.feed.tell(report.LiveEvent{Kind: "summary"})
+	d.feed.look(false)
+	if got := given(); got != nil {
+		t.Errorf("given before what the journal has: %v", got)
+	}
+	d.spoil(t, "ALTER TABLE away RENAME TO feed")
+	d.spoil(t, "INSERT INTO feed (last, n, run, kind, body) VALUES (1, 1, 'R', 'end', '{}')")
+	d.feed.look(false)
+	if got := given(); !slices.Equal(got, []string{"end", "summary"}) {
+		t.Errorf("%v", got)
+	}
+	d.spoil(t, "ALTER TABLE feed RENAME TO away")
+	d.feed.tell(report.LiveEvent{Kind: "log"})
+	d.feed.look(true)
+	if got := given(); !slices.Equal(got, []string{"log"}) {
+		t.Errorf("at the end: %v", got)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/dprun/dprun/runner/event"
@@ -34,6 +35,7 @@ const (
 	NewsRun    = "run"    // a run has begun
 	NewsStatus = "status" // an entry of a history
 	NewsEnd    = "end"    // a run is over
+	NewsGap    = "gap"    // what stood here cannot be read, or was lost with an earlier journal
 )
 
 // News is one change of a run. Kind says which of the last three fields is set.
@@ -70,7 +72,8 @@ func (t *transaction) feed(run, kind string, n int, body any) error {
 }
 
 // News returns the changes of all runs after a number, from at most the given
-// number of rows. more says that there may be more rows.
+// number of rows. more says that there may be more rows. A row that cannot be read
+// is a [NewsGap].
 func (j *Journal) News(ctx context.Context, after int64, rows int) (all []News, more bool, err error) {
 	type row struct {
 		last      int64
@@ -91,6 +94,10 @@ func (j *Journal) News(ctx context.Context, after int64, rows int) (all []News, 
 			if err = json.Unmarshal(r.body, &statuses); err != nil {
 				break
 			}
+			if len(statuses) == 0 {
+				err = errors.New("a row of the feed holds nothing")
+				break
+			}
 			first := r.last - int64(len(statuses)) + 1
 			for i := range statuses {
 				if one.Seq = first + int64(i); one.Seq > after {
@@ -100,8 +107,8 @@ func (j *Journal) News(ctx context.Context, after int64, rows int) (all []News, 
 			}
 			continue
 		}
-		if err != nil {
-			return all, false, explain("read the news", j.path, err)
+		if err != nil { // the rows behind it are still good
+			one, err = News{Seq: r.last, Run: r.run, Kind: NewsGap}, nil
 		}
 		all = append(all, one)
 	}

@@ -380,12 +380,22 @@ func TestALostJournalIsNotBegunAnewSilently(t *testing.T) {
 			}
 			j, _, err = Restart(path, noon)
 			need.Done(t, err)
+			if kept, newest := newsEnds(t, j); kept < 1_000_000_000 || newest != kept+1 { // followers come with the numbers of the lost one
+				t.Errorf("the news of the new journal begin after %d, and are at %d", kept, newest)
+			}
 			need.Done(t, j.Close())
 			j, err = Open(path)
 			need.Done(t, err)
 			need.Done(t, j.Close())
 		})
 	}
+}
+
+func newsEnds(t *testing.T, j *Journal) (kept, newest int64) {
+	t.Helper()
+	kept, newest, err := j.NewsEnds(t.Context())
+	need.Done(t, err)
+	return kept, newest
 }
 
 func TestRunNamesSortByTime(t *testing.T) {

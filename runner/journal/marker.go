@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -58,6 +59,14 @@ func Restart(path string, now time.Time) (j *Journal, aside string, err error) {
 			return nil, "", explain("put it aside", abs, err)
 		}
 	}
-	j, err = Open(abs)
-	return j, aside, err
+	if j, err = Open(abs); err != nil {
+		return nil, aside, err
+	}
+	// The numbers of its news begin above those of any journal before it, so that a
+	// follower who comes with one of those is told of the gap.
+	err = j.exec(context.Background(), "number the news anew", "INSERT INTO feed (last, n, run, kind, body) SELECT ?, 1, '', ?, '' WHERE NOT EXISTS (SELECT 1 FROM feed)", now.UnixMilli(), NewsGap)
+	if err != nil {
+		return nil, aside, errors.Join(err, j.Close())
+	}
+	return j, aside, nil
 }
