@@ -179,6 +179,7 @@ func TestAnOverviewKeepsToWhatSomebodySees(t *testing.T) {
 	need.Value(j.EnterFiring(t.Context(), journal.Firing{Scheduled: journal.Scheduled{Plan: "hidden", Origin: "/plans/hidden.hcl"}, Due: night(0), Decided: night(0), Verdict: "missed"}))(t)
 	need.Done(t, r.pending.Put(pending.Obligation{Key: pending.Key{Run: "B0", Task: "t", ID: "unquiesce"}, Kind: pending.Unquiesce, Device: "hidden-gw", Plan: "hidden", Since: night(0)}))
 	need.Done(t, os.WriteFile(filepath.Join(r.state.Pending(), "hidden-broken.json"), []byte("{"), 0o600))
+	need.Done(t, j.AppendLog(t.Context(), event.Log{Run: "A1", Stream: "notify", Text: "the notification for hidden-gw failed", Time: night(0)}))
 	o := r.Overview(t.Context(), OverviewRequest{Zone: time.UTC, Sees: func(plan, _ string) bool { return plan == "mine" }})
 	text := string(need.Value(json.Marshal(o))(t))
 	if strings.Contains(text, "hidden") || o.State != report.OverviewUnknown || len(o.Coverage.Plans) != 1 {
@@ -197,6 +198,9 @@ func TestAnOverviewKeepsToWhatSomebodySees(t *testing.T) {
 	text = string(need.Value(json.Marshal(o))(t))
 	if strings.Contains(text, "hidden") || len(o.Down.Recovered) != 1 || o.Down.Recovered[0].Run != "A1" || !o.Down.Recovered[0].Final || len(o.Down.Recovered[0].Out) != 1 {
 		t.Errorf("%s", text)
+	}
+	if len(o.Truth.Notices) != 1 || o.Truth.Notices[0].Run != "A1" || o.Truth.Notices[0].Text == "" {
+		t.Errorf("a notification that failed: %+v", o.Truth.Notices)
 	}
 	if all := r.Overview(t.Context(), OverviewRequest{Zone: time.UTC, Recovered: died}); len(all.Down.Recovered) != 2 || all.Down.Recovered[0].Run != "B1" {
 		t.Errorf("who sees all, of what had died: %+v", all.Down.Recovered)

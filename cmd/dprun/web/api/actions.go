@@ -124,8 +124,10 @@ func (a *api) actions() {
 
 // holds registers the routes that stop and allow quiesces.
 func (a *api) holds() {
-	get(a, access.Viewer, quick(), "/hold", "getHold", "What forbids quiesces now", func(ctx context.Context, s sees, _ *struct{}) (List[report.Stop], error) {
-		return List[report.Stop]{Items: seenStops(s, "", a.Reads.Owed(ctx).Stops)}, nil
+	get(a, access.Viewer, quick(), "/hold", "getHold", "What forbids quiesces now", func(ctx context.Context, s sees, _ *struct{}) (Stops, error) {
+		all := a.Reads.Owed(ctx).Stops
+		seen := seenStops(s, "", all)
+		return Stops{List[report.Stop]{Items: seen}, len(all) - len(seen)}, nil
 	})
 	hold := func(ctx context.Context, s sees, q runner.HoldRequest) (List[report.Stop], error) {
 		if err := s.everything(); err != nil {

@@ -27,6 +27,18 @@ func (a *api) run(ctx context.Context, s sees, ref string) (report.RunDetail, er
 	return d, nil
 }
 
+// Pending is what must still be undone, as far as the caller sees it.
+type Pending struct {
+	report.Pending
+	Hidden int `json:"hidden_stops,omitempty" doc:"How many more stops of quiesces there are, because of devices that you may not see"`
+}
+
+// Stops forbid quiesces, as far as the caller sees them.
+type Stops struct {
+	List[report.Stop]
+	Hidden int `json:"hidden_stops,omitempty" doc:"How many more there are, because of devices that you may not see"`
+}
+
 func (a *api) reads() {
 	type runsQuery struct {
 		Page
@@ -86,12 +98,13 @@ func (a *api) reads() {
 			}
 			return a.logs(ctx, s, d, q.Page, q.Task)
 		})
-	get(a, access.Viewer, quick(), "/pending", "listPending", "What is not undone, and what forbids quiesces", func(ctx context.Context, s sees, _ *struct{}) (report.Pending, error) {
+	get(a, access.Viewer, quick(), "/pending", "listPending", "What is not undone, and what forbids quiesces", func(ctx context.Context, s sees, _ *struct{}) (Pending, error) {
 		p := a.Reads.Owed(ctx)
 		if s.All() {
-			return p, nil
+			return Pending{Pending: p}, nil
 		}
-		out := report.Pending{ExitCode: p.ExitCode, Owed: []report.Owed{}, Stops: seenStops(s, "", p.Stops)}
+		out := Pending{Pending: report.Pending{ExitCode: p.ExitCode, Owed: []report.Owed{}, Stops: seenStops(s, "", p.Stops)}}
+		out.Hidden = len(p.Stops) - len(out.Stops)
 		for _, o := range p.Owed {
 			if s.device(o.Plan, o.Device) {
 				out.Owed = append(out.Owed, o)
