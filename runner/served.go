@@ -154,13 +154,24 @@ func (s *served) Read(always bool) *serve.Catalogue {
 		}
 		told[path], broken[path] = s.told[path], b
 	}
-	for path := range s.good { // the source is gone, so its copy goes as well
-		if !slices.Contains(sources, path) {
-			_ = os.Remove(s.keptFile(path))
-		}
-	}
+	s.forget(sources)
 	s.good, s.told, s.broken = good, told, broken
 	return s.catalogue()
+}
+
+// forget removes the copies of sources that are gone, also of those that went while
+// no server ran: a broken file that gets the name later has no last good one.
+func (s *served) forget(sources []string) {
+	there := map[string]bool{}
+	for _, path := range sources {
+		there[filepath.Base(s.keptFile(path))] = true
+	}
+	copies, _ := os.ReadDir(s.r.state.Served()) // what cannot be read is not served either
+	for _, c := range copies {
+		if !there[c.Name()] {
+			_ = os.Remove(filepath.Join(s.r.state.Served(), c.Name()))
+		}
+	}
 }
 
 // broke keeps all plans if the directory cannot be read.

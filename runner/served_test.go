@@ -163,3 +163,20 @@ func TestAServerWaitsForWhatGuardsBringBack(t *testing.T) {
 		t.Errorf("%d attempts, want 1: the recovery that was left to it", n)
 	}
 }
+
+// TestTheCopyOfASourceThatIsGoneGoes: also of one that went while no server ran.
+func TestTheCopyOfASourceThatIsGoneGoes(t *testing.T) {
+	t.Parallel()
+	r := opened(t, 1)[0]
+	dir := t.TempDir()
+	s := &served{r: r, q: ServeRequest{Plans: dir}}
+	gone, there := filepath.Join(dir, "gone.hcl"), filepath.Join(dir, "there.hcl")
+	for _, path := range []string{gone, there} {
+		s.keep(path, newSnapshot(dir), nil)
+	}
+	need.Done(t, os.WriteFile(there, []byte("not valid"), 0o600))
+	s.Read(true)
+	if s.recall(gone, dir) != nil || s.recall(there, dir) == nil {
+		t.Error("the copy of a source that is gone is kept, or that of one that is there is not")
+	}
+}
