@@ -31,7 +31,7 @@ type Waits struct{ Approval report.Approval }
 // Error implements error.
 func (w *Waits) Error() string {
 	a := w.Approval
-	return fmt.Sprintf("nothing is done yet: to %s takes a second person, who approves request %s until %s; on the page under Approvals, or by `dprun --server URL approvals approve %s`",
+	return fmt.Sprintf("nothing is done yet: to %s takes a second person, who approves request %s until %s; on the page under Approvals, or by POST /api/v1/approvals/%s/approve",
 		a.Title(), a.ID, a.Until.Format(time.RFC3339), a.ID)
 }
 

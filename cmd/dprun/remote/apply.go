@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -128,7 +129,8 @@ func (c *Client) start(ctx context.Context, p report.ServedPlan, q ApplyRequest)
 		Only   []string `json:"only,omitempty"`
 		Change string   `json:"change,omitempty"`
 	}{p.Plan, p.File, q.Only, q.Change}
-	ask := request{doing: "start plan " + p.Plan, method: http.MethodPost, path: "/runs", header: map[string]string{"Idempotency-Key": rand.Text()}, body: body, into: &started, holds: "run", most: startPatience / 2}
+	var reply json.RawMessage
+	ask := request{doing: "start plan " + p.Plan, method: http.MethodPost, path: "/runs", header: map[string]string{"Idempotency-Key": rand.Text()}, body: body, into: &reply, holds: "by", most: startPatience / 2}
 	pause := backoff{}
 	for begun := time.Now(); ; {
 		err = c.call(ctx, ask)
@@ -139,7 +141,17 @@ func (c *Client) start(ctx context.Context, p report.ServedPlan, q ApplyRequest)
 	if u := (unanswered{}); errors.As(err, &u) {
 		err = &runner.Error{ExitCode: 1, Err: fmt.Errorf("%w. Whether the run has begun is not known: `dprun --server %s runs list` says so", err, c.Server())}
 	}
-	return started, err
+	if err != nil {
+		return started, err
+	}
+	var waits report.Approval
+	if json.Unmarshal(reply, &waits) == nil && waits.State == report.ApprovalWaits {
+		return started, &runner.Error{ExitCode: runner.ExitWaits, Err: fmt.Errorf("start plan %s at server %s: %w", p.Plan, c.Server(), &runner.Waits{Approval: waits})}
+	}
+	if err := json.Unmarshal(reply, &started); err != nil || started.Run == "" {
+		return started, c.failed(ask.doing, errors.New("its answer cannot be read: it has no run"), c.otherVersion())
+	}
+	return started, nil
 }
 
 // backoff is the growing pause between tries.
@@ -316,8 +328,11 @@ func (f *follower) stop(ctx context.Context, signal string) error {
 	body := struct {
 		Reason string `json:"reason"`
 	}{signal + " at the command line"}
-	err := f.client.call(ctx, request{doing: "cancel run " + f.run, method: http.MethodPost, path: runPath(f.run) + "/cancel", body: body, most: 20 * time.Second})
+	var reply struct{ Waits *report.Approval }
+	err := f.client.call(ctx, request{doing: "cancel run " + f.run, method: http.MethodPost, path: runPath(f.run) + "/cancel", body: body, into: &reply, most: 20 * time.Second})
 	switch {
+	case err == nil && reply.Waits != nil:
+		f.q.Say((&runner.Waits{Approval: *reply.Waits}).Error() + ". The run goes on until then. Once more leaves it to the server")
 	case statusIn(err) == http.StatusConflict: // it is being cancelled, or is over
 		f.q.Say(err.Error())
 	case err != nil && !f.failed:

@@ -48,7 +48,8 @@ type fake struct {
 
 	keys, after []string
 	cancelled   int
-	refuses     int // with which status it refuses to cancel; 0: it does not
+	waits       string // the ID of the request, where a second person has to approve it
+	refuses     int    // with which status it refuses to cancel; 0: it does not
 }
 
 func (f *fake) status(task string, seq int, code string) report.LiveEvent {
@@ -79,6 +80,10 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			panic(http.ErrAbortHandler)
 		}
 		w.WriteHeader(http.StatusAccepted)
+		if f.waits != "" {
+			reply(report.Approval{ID: f.waits, Action: report.ActionStart, Plan: "nightly", By: "anna", State: report.ApprovalWaits, Until: time.Unix(1800, 0).UTC()})
+			return
+		}
 		reply(report.Started{Run: "R1", Plan: "nightly"})
 	case "POST /runs/R1/cancel":
 		f.cancelled++
@@ -89,6 +94,9 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		w.WriteHeader(http.StatusAccepted)
+		if f.waits != "" {
+			reply(map[string]any{"waits": report.Approval{ID: f.waits, Action: report.ActionCancel, Run: "R1", State: report.ApprovalWaits}})
+		}
 	case "GET /runs/R1/request":
 		reply(f.ended)
 	case "GET /runs/R1":
@@ -177,6 +185,19 @@ func TestARunIsFollowedOverDisconnects(t *testing.T) {
 	}
 	if d := cmp.Diff([]string{"", "11"}, f.after); d != "" {
 		t.Error(d)
+	}
+}
+
+func TestAStartThatWaitsForASecondPersonSaysSo(t *testing.T) {
+	t.Parallel()
+	res, s, _, err := apply(t, &fake{waits: "01WAITS"}, ApplyRequest{})
+	if res != nil || len(s.lines) != 0 || runner.CodeOf(err) != runner.ExitWaits {
+		t.Fatalf("%+v, %q, %v", res, s.lines, err)
+	}
+	for _, want := range []string{"nothing is done yet", "request 01WAITS until 1970-01-01T00:30:00Z", "start plan nightly"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("without %q: %v", want, err)
+		}
 	}
 }
 
