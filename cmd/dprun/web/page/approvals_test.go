@@ -1,6 +1,8 @@
 package page
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -67,5 +69,22 @@ func TestASecondPersonApprovesOrRefusesOnThePage(t *testing.T) {
 	}
 	if w := post(handler(t, s, otto), "/approvals/01WAITS/refuse", nil); w.Code != http.StatusUnprocessableEntity || !strings.Contains(w.Body.String(), "Say why") {
 		t.Errorf("refused without a reason: %d\n%s", w.Code, w.Body)
+	}
+}
+
+// unread is a site whose requests cannot be read.
+type unread struct{ *site.Site }
+
+func (unread) Approvals(context.Context) ([]report.Approval, error) {
+	return nil, errors.New("the journal is damaged")
+}
+
+// TestTheOverviewAnswersWhereRequestsCannotBeRead: what is down is told all the same.
+func TestTheOverviewAnswersWhereRequestsCannotBeRead(t *testing.T) {
+	t.Parallel()
+	s := unread{&site.Site{Names: site.Plain}}
+	w := get(as(t, Options{Desk: s, Reads: s, Open: func() (Fresh, error) { return s, nil }}, admin), "/")
+	if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "It is not known whether anything waits for a second person.") {
+		t.Errorf("%d\n%s", w.Code, w.Body)
 	}
 }

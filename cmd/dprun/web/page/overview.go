@@ -58,9 +58,12 @@ func (p *pages) overview(r *http.Request, who access.Sight) (answer, error) {
 	all, err := p.approvalsFor(r, who)
 	v.Waiting = waiting(all)
 	v.Glance = []glance{down(o, v.Outside, now), work(o.Work, now), coverage(o.Coverage), failures(o.Failures), truth(o.Truth, who.All(), now)}
-	if n := len(v.Waiting); n > 0 {
-		w := &v.Glance[1]
-		w.More = count(n, "request waits", "requests wait") + " for a second person. " + w.More
+	if n := len(v.Waiting); n > 0 || err != nil { // the page answers also when this cannot be read
+		w, text := &v.Glance[1], count(n, "request waits", "requests wait")+" for a second person. "
+		if err != nil {
+			text = "It is not known whether anything waits for a second person. "
+		}
+		w.More = text + w.More
 		if w.Tone == good || w.Tone == calm {
 			w.Tone, w.Word = warn, "Look"
 		}
@@ -69,7 +72,7 @@ func (p *pages) overview(r *http.Request, who access.Sight) (answer, error) {
 	if o.State == report.OverviewIsDown {
 		title = "DOWN: overview"
 	}
-	return answer{Title: title, page: "overview.html", Data: v, Events: events}, err
+	return answer{Title: title, page: "overview.html", Data: v, Events: events}, nil
 }
 
 // down answers whether anything is down because of us.
