@@ -110,7 +110,7 @@ func freePort(t *testing.T) int {
 func (r relay) got(t *testing.T, copies int) []*mail.Message {
 	t.Helper()
 	var text []byte
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		text, _ = os.ReadFile(filepath.Join(r.dir, "mail", "box"))
 		if strings.Count(string(text), "Envelope-to: ") >= copies && strings.HasSuffix(string(text), "\n\n") {
 			break
@@ -304,7 +304,7 @@ func TestAServerThatSaysNothingIsLeftWhenTheTimeIsUp(t *testing.T) {
 	defer cancel()
 	begun := time.Now()
 	_, err := open(t, plain(smtptalk.Silent(t))).Run(ctx, request(t, night()), nil)
-	if f := failure.From(err); f == nil || f.Kind != failure.Timeout || time.Since(begun) > 5*time.Second {
+	if f := failure.From(err); f == nil || f.Kind != failure.Timeout || time.Since(begun) > time.Minute {
 		t.Errorf("got %v after %s", err, time.Since(begun))
 	}
 }

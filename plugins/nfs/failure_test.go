@@ -197,7 +197,7 @@ func TestACancelledStoreEndsAtOnceAndCleansUp(t *testing.T) {
 		start := time.Now()
 		_, err := p.Store(ctx, staged(t, "x", bytesOf(64<<20, 1), sdk.VerifySent), func(int64) { cancel() })
 		wantFailure(t, err, failure.Cancelled, "")
-		if took := time.Since(start); took > 10*time.Second {
+		if took := time.Since(start); took > time.Minute {
 			t.Errorf("it took %v", took)
 		}
 		if left := files(t, p.dir); left != nil {
@@ -249,7 +249,7 @@ func TestAStaleMountNeverHoldsTheCaller(t *testing.T) {
 		t.Errorf("%d operations wait, want %d at most", n, maxStuck)
 	}
 	close(free)
-	for end := time.Now().Add(10 * time.Second); tree.stuck.Load() != 0; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(time.Minute); tree.stuck.Load() != 0; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("operations that came back are still counted")
 		}

@@ -244,7 +244,7 @@ func TestARequestIsBoundedInTime(t *testing.T) {
 	r := receive(t, func(_ http.ResponseWriter, q *http.Request) { <-q.Context().Done() })
 	begun := time.Now()
 	_, err := post(t, r.config(t, map[string]cty.Value{"timeout": cty.StringVal("1s")}))
-	if f := failure.From(err); f == nil || f.Kind != failure.Timeout || time.Since(begun) > 10*time.Second || r.count() != 1 {
+	if f := failure.From(err); f == nil || f.Kind != failure.Timeout || time.Since(begun) > time.Minute || r.count() != 1 {
 		t.Errorf("got %v after %s", err, time.Since(begun))
 	}
 }

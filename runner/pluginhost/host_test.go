@@ -505,14 +505,14 @@ func TestUnknownTypesAreNamed(t *testing.T) {
 func TestAStartIsGivenUpWithItsContext(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	writeScript(t, dir, "slow", "sleep 60\n")
+	writeScript(t, dir, "slow", "sleep 600\n")
 	h, _ := newHost(t, func(o *pluginhost.Options) { o.Dir = dir })
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
 	begin := time.Now()
 	_, err := h.Describe(ctx, "slow")
 	wantFailure(t, err, failure.Timeout, "")
-	if d := time.Since(begin); d > 10*time.Second {
+	if d := time.Since(begin); d > time.Minute {
 		t.Errorf("took %v", d)
 	}
 }

@@ -151,7 +151,7 @@ func TestAPluginThatCannotCancelIsCutOff(t *testing.T) {
 	if f, ok := errors.AsType[*failure.Error](err); !ok || f.Kind != failure.Timeout {
 		t.Errorf("got %v", err)
 	}
-	if took := time.Since(begin); took > 5*time.Second {
+	if took := time.Since(begin); took > time.Minute {
 		t.Errorf("took %v", took)
 	}
 }

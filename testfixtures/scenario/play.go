@@ -42,7 +42,7 @@ var Site []byte
 var night = time.Date(2026, 11, 23, 22, 0, 0, 0, time.UTC)
 
 // requestLimit bounds the wait for a request that a step is to follow.
-const requestLimit = 20 * time.Second
+const requestLimit = 2 * time.Minute
 
 // Options are what a player needs from the test program.
 type Options struct {

@@ -77,7 +77,7 @@ func TestBuiltPluginInAnotherLanguageServesItsHostAlone(t *testing.T) {
 		t.Errorf("shutdown: %v", err)
 	}
 	begin := time.Now()
-	if err := cmd.Wait(); err != nil || time.Since(begin) > 2*time.Second {
+	if err := cmd.Wait(); err != nil || time.Since(begin) > time.Minute {
 		t.Errorf("it ended with %v, %v after the shutdown: %s", err, time.Since(begin), said.String())
 	}
 	if _, err := os.Lstat(fields[3]); !errors.Is(err, os.ErrNotExist) {
