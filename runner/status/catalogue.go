@@ -1,6 +1,14 @@
 package status
 
-import "sync"
+import (
+	_ "embed"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/dprun/dprun/internal/prose"
+)
 
 // Origin says where a code comes from.
 type Origin string
@@ -64,19 +72,32 @@ func (e Entry) Gone() bool { return e.Code == DomainVanished }
 // whether the task had been dispatched.
 func (e Entry) Halts(begun bool) bool { return e.Bad() && (begun || !e.Gone()) }
 
+//go:embed catalogue.txt
+var catalogue string
+
+// entries are read when the first code is looked up: most commands look up none.
+var entries = sync.OnceValue(func() (all []Entry) {
+	for s := range prose.Sections(catalogue) {
+		words, phases, _ := strings.Cut(s.Field("is"), " in phases ")
+		is := strings.Fields(words)
+		e := Entry{Code: Code(s.Name), Origin: Origin(is[0]), Level: Level(is[1]), Class: Class(is[2]), Neutral: slices.Contains(is, "neutral"),
+			Meaning: s.Field("meaning"), Cause: s.Field("cause"), Action: s.Field("action")}
+		for n := range strings.FieldsSeq(phases) {
+			phase, _ := strconv.Atoi(n)
+			e.Phases = append(e.Phases, phase)
+		}
+		all = append(all, e)
+	}
+	return all
+})
+
 // Catalogue lists every code: the 53 of the reference in the table's order, then ours
 // by phase, then the run's.
-func Catalogue() []Entry {
-	out := make([]Entry, 0, len(referenceCodes)+len(ownCodes)+len(runCodes))
-	out = append(out, referenceCodes...)
-	out = append(out, ownCodes...)
-	return append(out, runCodes...)
-}
+func Catalogue() []Entry { return slices.Clone(entries()) }
 
-// byCode is built at the first look-up, because most commands need none.
 var byCode = sync.OnceValue(func() map[Code]Entry {
 	m := make(map[Code]Entry)
-	for _, e := range Catalogue() {
+	for _, e := range entries() {
 		m[e.Code] = e
 	}
 	return m

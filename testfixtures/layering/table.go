@@ -29,7 +29,7 @@ func Rows() []Row {
 		{0, "plan/window", "maintenance windows", nil},
 		{0, "runner/clock", "time as a parameter", nil},
 		{0, "runner/redact", "takes secrets out of texts", nil},
-		{0, "runner/status", "the catalogue of status codes: names, classes, meaning, what to do", nil},
+		{1, "runner/status", "the catalogue of status codes: names, classes, meaning, what to do", []string{"internal/prose"}},
 		{0, "runner/state", "the state directory", nil},
 		{0, "runner/metrics", "which metrics there are, and their text", nil},
 		{0, "runner/retention", "which backups are kept: a policy and sets in, a verdict on each out", nil},
