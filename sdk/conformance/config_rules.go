@@ -15,26 +15,6 @@ import (
 	"github.com/dprun/dprun/sdk/schema"
 )
 
-func configRules() []rule {
-	return []rule{
-		{Rule{ID: "config/valid", ReadOnly: true, Holds: "The configuration that the tests use is accepted by ValidateConfig and by Configure.",
-			Why:    "What validation refuses and a run would take cannot be used in any plan.",
-			Remedy: "Correct the configuration that is handed to the suite, or the validator that refuses it."}, configValid},
-		{Rule{ID: "config/required", ReadOnly: true, Holds: "A required argument that is missing is an error whose path names it.",
-			Why:    "The path is how dprun points at the line of the plan. Without it the operator searches.",
-			Remedy: "Answer ValidateConfig with a diagnostic whose path holds the names of the blocks and of the argument. The SDK does so for the tags of the struct."}, configRequired},
-		{Rule{ID: "config/values", ReadOnly: true, Holds: "A value that the schema forbids (not one of the listed, out of bounds, no duration, no size) is an error whose path names the argument.",
-			Why:    "A wrong value that is accepted by day fails at night, when the device is quiesced already.",
-			Remedy: "Check each value against the schema and give the path. The SDK does so for the tags of the struct."}, configValues},
-		{Rule{ID: "config/unknown", ReadOnly: true, Holds: "An argument whose value is not known yet is no error.",
-			Why:    "Values that come from secrets or from other scripts are unknown when a plan is validated. A validator that judges them refuses correct plans.",
-			Remedy: "Ask `known` for each argument before you judge its value."}, configUnknown},
-		{Rule{ID: "config/refused", ReadOnly: true, Holds: "Configure refuses a configuration without a required argument, or with a forbidden value, as precondition with the reason bad_config.",
-			Why:    "A plugin that falls over its configuration looks like a crash, and is started again and again.",
-			Remedy: "Check the configuration before you use it, and return failure.Precondition with failure.BadConfig."}, configRefused},
-	}
-}
-
 func configValid(b *bed) {
 	for _, d := range b.validate(b.config) {
 		if d.Severity == schema.SeverityError {
@@ -163,17 +143,6 @@ func configRefused(b *bed) {
 		if f, ok := errors.AsType[*failure.Error](err); !ok || f.Kind != failure.Precondition || f.Reason != failure.BadConfig {
 			b.Errorf("configure with %s that is %s fails with %v, not as precondition with the reason bad_config", strings.Join(c.path, "."), c.what, err)
 		}
-	}
-}
-
-func describeRules() []rule {
-	return []rule{
-		{Rule{ID: "describe/pure", ReadOnly: true, Holds: "Describe gives the same answer every time, in every process, before and after instances were configured.",
-			Why:    "dprun keeps the answer. If it changes, a plan that was valid at the check is refused in the night, or its arguments mean something else.",
-			Remedy: "Build the schema from constants: no time, no random value, no environment, no map that is walked in random order, no request to a server."}, describePure},
-		{Rule{ID: "describe/complete", ReadOnly: true, Holds: "The plugin has a semantic version, and it, its types and their arguments have a text that says what they are.",
-			Why:    "`dprun plugin list` and `dprun plugin describe` are all that an operator has in the night. A failure names the version, and without one nobody knows which build it was.",
-			Remedy: "Set Version and Doc of the plugin, Doc of each type, and a doc tag on each field of the configuration."}, describeComplete},
 	}
 }
 

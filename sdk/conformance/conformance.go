@@ -83,36 +83,6 @@ type rule struct {
 	run func(*bed)
 }
 
-// about returns a function that makes rules for a kind of types.
-func about(k schema.Kind) func(id, holds, why, remedy string, run func(*bed)) rule {
-	return func(id, holds, why, remedy string, run func(*bed)) rule {
-		return rule{Rule{ID: id, Kind: k, Holds: holds, Why: why, Remedy: remedy}, run}
-	}
-}
-
-// offering makes r a rule for types that have an ability.
-func offering(a schema.Ability, r rule) rule {
-	r.Ability = a
-	return r
-}
-
-// readOnly marks a rule that writes nothing.
-func readOnly(r rule) rule {
-	r.ReadOnly = true
-	return r
-}
-
-// inProcess makes r a rule for a plugin in a process of its own.
-func inProcess(r rule) rule {
-	r.Where = OwnProcess
-	return r
-}
-
-// rules returns all rules, in the order of the documentation.
-func rules() []rule {
-	return slices.Concat(describeRules(), configRules(), lifecycleRules(), destinationRules(), crashRules(), hookRules(), sourceRules(), leakRules(), secretRules())
-}
-
 // Rules returns all rules.
 func Rules() (out []Rule) {
 	for _, r := range rules() {

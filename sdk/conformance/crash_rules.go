@@ -10,36 +10,7 @@ import (
 
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
-	"github.com/dprun/dprun/sdk/schema"
 )
-
-// crashRules are about a process that is killed in the middle of its work.
-func crashRules() []rule {
-	about := about(schema.KindDestination)
-	of := func(id, holds, why, remedy string, run func(*bed)) rule {
-		return inProcess(about(id, holds, why, remedy, run))
-	}
-	return []rule{
-		of("crash/unpublished", "When the process is killed during a store, nothing stands under the final name, or the whole file does; the store can then be made again.",
-			"A part of a backup under its final name looks like a backup, and stands in the way of the next try.",
-			"Write under a temporary name, and publish when everything has arrived and is verified.", killedDuring),
-		of("crash/published", "When the process is killed right after a store was reported as durable, the file is there, whole.",
-			"dprun removes its own copy when a store is reported. If the destination has it in its memory only, there is none left.",
-			"Publish and make durable before you return from Store; say Durable: false where that cannot be had.", killedAfter),
-		offering(schema.AbilitySweep, of("sweep/own", "A sweep removes what a killed store of that owner left.",
-			"The remains of broken stores fill the destination.",
-			"Mark temporary names with the request's Owner, and remove those of the owner that is asked for.", sweepRemovesOwn)),
-		offering(schema.AbilityLeftovers, of("leftovers/listed", "The leftovers are what a sweep would remove, and nothing else.",
-			"A check of the destination calls a backup a remnant, or does not show what fills the destination.",
-			"List the names that your Store makes for temporary objects, and no others.", leftoversAreListed)),
-		offering(schema.AbilitySweep, of("sweep/owner", "A sweep leaves alone what another owner's store has left.",
-			"The other store may be under way: its run would fail.",
-			"Mark temporary names with the request's Owner, and compare it.", sweepKeepsOthers)),
-		offering(schema.AbilitySweep, of("sweep/age", "A sweep leaves alone what is younger than it was asked to remove.",
-			"What is young may be under way, in another run.",
-			"Compare when the object was last changed with OlderThan.", sweepKeepsYoung)),
-	}
-}
 
 // killDuring kills the plugin's process while it stores a large file. It returns
 // false if the store was faster.

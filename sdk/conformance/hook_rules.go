@@ -11,38 +11,10 @@ import (
 
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/failure"
-	"github.com/dprun/dprun/sdk/schema"
 )
 
 // endLimit is how long a hook that is asked to end may take.
 const endLimit = 30 * time.Second
-
-func hookRules() []rule {
-	of := about(schema.KindHook)
-	return []rule{
-		of("hook/success", "A script that ends with 0 is a report with exit code 0.",
-			"A run would count a script as failed that was not, and raise an alarm.",
-			"Return a report with ExitCode 0.", hookSucceeds),
-		of("hook/output", "What a script prints arrives while it runs, on stdout or stderr, and its end is the report's tail.",
-			"The output is all that an operator has when a script failed at night.",
-			"Hand each piece to output, and fill in Tail.", hookOutput),
-		of("hook/failure", "A script that ran and ended with another code is a report with that code, and no failure.",
-			"A failure means that the script could not be run, and has another status code and another remedy.",
-			"Return a report with the exit code and no error.", hookFails),
-		of("hook/cancelled", "A run that is cancelled ends soon, as cancelled.",
-			"An operator who stops a run waits for the script.",
-			"End what you have started when the context ends, and return failure.From(ctx.Err()).", hookCancelled),
-		of("hook/deadline", "A run whose time is up ends soon, as timeout.",
-			"The time-out of a plan would not bound the script, and the window of a gateway is exceeded.",
-			"End what you have started when the context ends, and return failure.From(ctx.Err()).", hookDeadline),
-		of("hook/parallel", "Runs go side by side.",
-			"Scripts of many gateways run at once.",
-			"Guard what runs share.", hookConcurrent),
-		inProcess(of("hook/ended", "Nothing that a run has started is alive when a cancelled run has ended.",
-			"What goes on works on a gateway that is back in service.",
-			"End the whole process group of what you have started, and wait for it.", hookEnded)),
-	}
-}
 
 func request() sdk.RunRequest {
 	return sdk.RunRequest{Context: json.RawMessage(`{"version":1,"run":"conformance"}`), Env: map[string]string{"DPRUN_RUN": "conformance"}}

@@ -12,20 +12,6 @@ import (
 	"github.com/dprun/dprun/sdk/failure"
 )
 
-func lifecycleRules() []rule {
-	return []rule{
-		{Rule{ID: "lifecycle/instances", Holds: "Instances are independent: one that is closed takes nothing away from another, even with the same configuration.",
-			Why:    "One process serves all destinations and scripts of a run. What one closes would fail the stores of all others.",
-			Remedy: "Keep connections and state in the instance that Configure returns, not in variables of the package."}, instancesAreIndependent},
-		{Rule{ID: "lifecycle/closed", ReadOnly: true, Holds: "A call to an instance that was closed is a failure, and nothing else.",
-			Why:    "A late call must neither work with credentials that were given back nor end the process under all others.",
-			Remedy: "Forget the instance at Release. The SDK does."}, closedIsClosed},
-		{Rule{ID: "lifecycle/orphan", Where: OwnProcess, ReadOnly: true, Holds: "The plugin's process ends soon after its host is gone.",
-			Why:    "What goes on after dprun was killed writes to the destination while the next run does, and holds connections that a server counts.",
-			Remedy: "Watch the pipe whose number is in DPRUN_ORPHAN_FD and end when it is closed. The SDK does."}, orphanEnds},
-	}
-}
-
 func instancesAreIndependent(b *bed) {
 	first := b.configured()
 	second, err := b.instance(b.config)
@@ -64,23 +50,6 @@ func orphanEnds(b *bed) {
 	}
 	if !b.running.leave(orphanLimit) {
 		b.Errorf("the process is still there %v after its host was gone", orphanLimit)
-	}
-}
-
-func leakRules() []rule {
-	return []rule{
-		{Rule{ID: "leaks/goroutines", Where: SameAsTest, Holds: "Instances that were configured, used and closed leave no goroutine behind.",
-			Why:    "A run has thousands of tasks. What each leaves adds up until the process is ended for want of memory, and with it the stores of all others.",
-			Remedy: "End in Close, or with the call's context, what was started."}, leavesNoGoroutine},
-		{Rule{ID: "leaks/descriptors", Where: OwnProcess, Holds: "Instances that were configured, used and closed leave no open file and no connection behind.",
-			Why:    "The limit of open files is reached in the middle of a large run, and servers refuse more connections.",
-			Remedy: "Close files and connections on every way out of a call, also after failures."}, leavesNoDescriptor},
-		{Rule{ID: "leaks/directory", Holds: "Instances that were closed leave nothing in the plugin's private directory.",
-			Why:    "Copies of backups in a temporary directory fill its disk, and hold what should be at the destination alone.",
-			Remedy: "Remove what you make in Env.TempDir, at the latest in Close."}, leavesNoFile},
-		{Rule{ID: "leaks/processes", Where: OwnProcess, Holds: "Nothing that the plugin has started is alive after its instances were closed.",
-			Why:    "Programs that go on hold locks and connections, and write to a destination that somebody else uses by then.",
-			Remedy: "Wait for each program that you start, and end it with the call's context."}, leavesNoProcess},
 	}
 }
 
@@ -141,20 +110,6 @@ func leavesNoProcess(b *bed) {
 	}
 	if len(left) > 0 {
 		b.Errorf("processes are still alive: %s", strings.Join(left, "; "))
-	}
-}
-
-func secretRules() []rule {
-	return []rule{
-		{Rule{ID: "secrets/answers", Holds: "No failure, diagnostic or report holds a value of a sensitive argument.",
-			Why:    "Texts go to terminals, to the journal and to tickets. dprun blots out the secrets that it knows, and not what was made of them.",
-			Remedy: "Name the argument in texts, not its value; leave user information out of URLs."}, secretsInAnswers},
-		{Rule{ID: "secrets/logs", Holds: "No log line of the plugin holds a value of a sensitive argument.",
-			Why:    "Logs are kept for years and read by many.",
-			Remedy: "Log what you do, not what you were configured with."}, secretsInLogs},
-		{Rule{ID: "secrets/processes", Where: OwnProcess, Holds: "No process that the plugin starts has a value of a sensitive argument in its arguments or environment.",
-			Why:    "Every user of the machine can read the arguments of every process.",
-			Remedy: "Hand secrets to programs in a file with mode 0600 or on standard input."}, secretsInProcesses},
 	}
 }
 

@@ -31,60 +31,6 @@ type Work struct {
 	Restore bool
 }
 
-func sourceRules() []rule {
-	of := about(schema.KindSource)
-	return []rule{
-		readOnly(of("source/identity", "Inspect gives an identity, the same one each time and in every instance.",
-			"Locks, groups and pending recoveries go by the identity. With another one dprun would quiesce a gateway beside its partner, or not bring it back.",
-			"Make the identity of what the device itself says and keeps: a serial number and a name, or its certificate.", sameIdentity)),
-		readOnly(of("source/domains", "Inspect lists every domain once, with a name and a state.",
-			"A domain that is listed twice is backed up twice; one without a state counts as down.",
-			"List what the device lists. A state that it does not tell is unknown.", domainsOnce)),
-		readOnly(of("source/variants", "A check of a domain names the variants to capture, each once.",
-			"A check that names nothing leads to a task without a backup.",
-			"Fill in Variants.", withWork(variantsNamed))),
-		readOnly(of("source/absent", "A check of a domain that is not there fails as not_found with the reason unknown_domain.",
-			"A backup of nothing would count as one. Another kind is tried again for hours.",
-			"Look the target up in what the device lists.", withWork(absentDomain))),
-		readOnly(of("source/state", "The state of a domain that is not there is a failure or unknown. It is never normal.",
-			"dprun takes normal for proof that a gateway is back in service.",
-			"Say normal only of what the device itself says it of.", absentState)),
-		of("source/capture", "A capture leaves regular files in its directory, exactly those that it names, with their size and SHA-256.",
-			"What is not named is thrown away; what is named and not there is no backup.",
-			"Name each file that you write, measure and hash it after it is closed, and remove the others.", withWork(capturesWhatItNames)),
-		of("source/budget", "A capture that would write more than it may fails.",
-			"The disk of the staging directory runs full, and with it all other tasks fail.",
-			"Stop when more than MaxBytes would be written.", withWork(capturesWithinBudget)),
-		of("source/again", "A capture that was cancelled ends soon, as cancelled, and the device can be captured again.",
-			"An operator who stops a run waits, and the next run finds the device busy.",
-			"Give the context to every request, and return failure.From(ctx.Err()).", withWork(cancelledCapture)),
-		of("source/quiesce", "A domain that is quiesced comes to be quiesced, and after an unquiesce it comes to be normal.",
-			"A gateway would be captured under traffic, or would stay out of service.",
-			"Return from Quiesce and Unquiesce when the device has accepted, and read the state from the device each time.", quiescing(quiesces)),
-		of("source/unquiesce", "Unquiesce of a domain that is not quiesced succeeds.",
-			"After a crash dprun undoes what is pending once more. If that fails, dprun goes on saying that a gateway may be down.",
-			"Take it for a success when the device says that the domain is not quiesced.", quiescing(unquiesceTwice)),
-		offering(schema.AbilityRehearse, of("rehearse/own", "What was captured a moment ago would change nothing where it came from.",
-			"An operator could not tell what a restore does from what it does not.",
-			"Compare what means something: neither times, nor comments, nor an order that the device does not keep.", withWork(rehearsesOwn))),
-		offering(schema.AbilityRehearse, of("rehearse/damaged", "An artifact of which a byte is wrong is corrupt, and is not rehearsed.",
-			"A device would be given what is no backup.",
-			"Verify the artifact before anything of it is sent.", withWork(rehearsesDamaged))),
-		offering(schema.AbilityRehearse, of("rehearse/absent", "A rehearsal for a domain that is not there fails as not_found with the reason unknown_domain.",
-			"A restore would make a domain by a slip of the pen.",
-			"Look the target up in what the device lists.", withWork(rehearsesAbsent))),
-		offering(schema.AbilityRestore, of("restore/own", "What is imported into a new domain is what it then resembles, before that it does not, and a save leaves nothing unsaved.",
-			"A restore or a drill would be called good and is not, or what was restored is lost at the next restart.",
-			"Read the answers from the device each time: what was asked for is no proof.", onRestorer(restoresOwn))),
-		offering(schema.AbilityRestore, of("restore/refused", "An artifact of which a byte is wrong, a target that is not what its way back holds, and one that is not there are refused, and nothing is changed.",
-			"A device would be given what is no backup, or what somebody has just changed would be lost.",
-			"Verify the artifact, compare the target with Before and look it up, in Import itself, before anything is sent.", onRestorer(restoreRefuses))),
-		offering(schema.AbilityRestore, of("restore/domains", "A domain that is there is not made again, and one that was removed is gone, also if it is removed again.",
-			"A drill would import into somebody's domain, or leave its own behind.",
-			"Ask the device what it lists before and after.", onRestorer(restoreDomains))),
-	}
-}
-
 // device configures a source.
 func (b *bed) device() sdk.Source {
 	b.Helper()

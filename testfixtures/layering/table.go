@@ -62,7 +62,7 @@ func Rows() []Row {
 		{3, "plugins/mail", "mails", []string{"sdk", "sdk/failure", "sdk/schema", "sdk/script"}},
 		{3, "plugins/syslog", "lines of syslog", []string{"sdk", "sdk/failure", "sdk/schema", "sdk/script"}},
 		{3, "plugins/webhook", "posts to a URL", []string{"sdk", "sdk/failure", "sdk/schema", "sdk/script"}},
-		{4, "sdk/conformance", "what every plugin must do", []string{"sdk", "sdk/client", "sdk/failure", "sdk/schema"}},
+		{4, "sdk/conformance", "what every plugin must do", []string{"internal/prose", "sdk", "sdk/client", "sdk/failure", "sdk/schema"}},
 		{4, "runner/lifecycle", "the machines (task, run, debt); no I/O, no goroutine, no clock", []string{"plan/pattern", "plan/window", "runner/backups", "runner/event", "runner/status", "sdk", "sdk/failure", "sdk/schema"}},
 		{4, "runner/pluginhost", "starts plugins and watches them", []string{"sdk", "sdk/client", "sdk/failure", "sdk/schema"}},
 		{4, "runner/report", "what the use cases answer: the structs that both views show", []string{"plan/diag", "plugins/datapower/archive", "runner/event", "runner/evidence", "sdk"}},
