@@ -242,7 +242,11 @@ func (p *packing) write(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	texts := map[string]string{"README.txt": p.readme(network != ""), "objects.txt": p.objects()}
+	readme, err := p.readme(network != "")
+	if err != nil {
+		return &Error{ExitBug, err}
+	}
+	texts := map[string]string{"README.txt": readme, "objects.txt": p.objects()}
 	if network != "" {
 		texts["network.txt"] = network
 	}
