@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/dprun/dprun/internal/listen"
 	"github.com/dprun/dprun/runner/clock"
 	"github.com/dprun/dprun/runner/event"
 	"github.com/dprun/dprun/runner/journal"
@@ -257,22 +258,14 @@ func (g *guard) recover(ctx context.Context, why string, pause time.Duration) (t
 // a signal.
 func (g *guard) stoppable(ctx context.Context) (stop *Stop, release func() bool) {
 	stop = NewStop(ctx)
-	done, ended, asked := make(chan struct{}), make(chan struct{}), false
-	go func() {
-		defer close(ended)
-		for {
-			select {
-			case name := <-g.request.Signals:
-				asked = true
-				stop.Ask(name)
-			case <-done:
-				return
-			}
-		}
-	}()
+	asked := false
+	deaf := listen.To(g.request.Signals, func(name string) bool {
+		asked = true
+		stop.Ask(name)
+		return true
+	})
 	return stop, func() bool {
-		close(done)
-		<-ended
+		deaf()
 		stop.Release()
 		return asked
 	}

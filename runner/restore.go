@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dprun/dprun/internal/listen"
 	"github.com/dprun/dprun/plan"
 	"github.com/dprun/dprun/plan/window"
 	"github.com/dprun/dprun/runner/backups"
@@ -504,18 +505,12 @@ func (w *restoring) look(ctx context.Context, notBefore time.Time) restore.Answe
 // not abandon a sent import at the first one.
 func (w *restoring) insisting(ctx context.Context) (_ context.Context, deaf func()) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	done := make(chan struct{})
-	go func() {
-		for heard := 0; ; {
-			select {
-			case <-w.requests:
-				if heard++; heard > 1 {
-					cancel()
-				}
-			case <-done:
-				return
-			}
+	heard := 0
+	end := listen.To(w.requests, func(string) bool {
+		if heard++; heard > 1 {
+			cancel()
 		}
-	}()
-	return ctx, func() { close(done); cancel() }
+		return true
+	})
+	return ctx, func() { end(); cancel() }
 }

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/dprun/dprun/internal/listen"
 	"github.com/dprun/dprun/runner/event"
 	"github.com/dprun/dprun/runner/journal"
 	"github.com/dprun/dprun/runner/lock"
@@ -133,22 +134,9 @@ func (r *Runner) awaitRecoveries(ctx context.Context) {
 // stopOn returns a Stop that the names of signals trigger.
 func stopOn(signals <-chan string) (stop *Stop, release func()) {
 	stop = NewStop(context.Background())
-	done := make(chan struct{})
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		for {
-			select {
-			case name := <-signals:
-				stop.Ask(name)
-			case <-done:
-				return
-			}
-		}
-	}()
+	deaf := listen.To(signals, func(name string) bool { stop.Ask(name); return true })
 	return stop, func() {
-		close(done)
-		<-ended
+		deaf()
 		stop.Release()
 	}
 }

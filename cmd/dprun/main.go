@@ -13,6 +13,7 @@ import (
 	"syscall"
 
 	"github.com/dprun/dprun/cmd/dprun/view"
+	"github.com/dprun/dprun/internal/listen"
 	"github.com/dprun/dprun/runner"
 	"github.com/dprun/dprun/runner/report"
 )
@@ -135,27 +136,17 @@ func catch() (signals <-chan os.Signal, stop func()) {
 // operation returns an operation that the view shows and that every stop signal asks to
 // stop. The view reports the signal, and the run decides what to do about it.
 func operation(ctx context.Context, v view.View) (op runner.Operation, release func()) {
-	signals, deaf := catch()
+	signals, stop := catch()
 	op = runner.Operation{Sink: v, Stop: runner.NewStop(ctx)}
-	done := make(chan struct{})
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		for {
-			select {
-			case s := <-signals:
-				again := op.Stop.Asked().Err() != nil
-				op.Stop.Ask(stopSignals[s])
-				v.Stopping(stopSignals[s], again)
-			case <-done:
-				return
-			}
-		}
-	}()
+	deaf := listen.To(signals, func(s os.Signal) bool {
+		again := op.Stop.Asked().Err() != nil
+		op.Stop.Ask(stopSignals[s])
+		v.Stopping(stopSignals[s], again)
+		return true
+	})
 	return op, func() {
+		stop()
 		deaf()
-		close(done)
-		<-ended
 		op.Stop.Release()
 	}
 }
@@ -165,21 +156,14 @@ func operation(ctx context.Context, v view.View) (op runner.Operation, release f
 func interruptible(ctx context.Context) (_ context.Context, stop func()) {
 	signals, release := catch()
 	ctx, cancel := context.WithCancelCause(ctx)
-	done := make(chan struct{})
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		select {
-		case s := <-signals:
-			release()
-			cancel(runner.Stopped(stopSignals[s]))
-		case <-done:
-		}
-	}()
+	deaf := listen.To(signals, func(s os.Signal) bool {
+		release()
+		cancel(runner.Stopped(stopSignals[s]))
+		return false
+	})
 	return ctx, func() {
 		release()
-		close(done)
-		<-ended
+		deaf()
 		cancel(nil)
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 
@@ -11,6 +12,7 @@ import (
 
 	"github.com/dprun/dprun/cmd/dprun/remote"
 	"github.com/dprun/dprun/cmd/dprun/view"
+	"github.com/dprun/dprun/internal/listen"
 	"github.com/dprun/dprun/runner"
 	"github.com/dprun/dprun/runner/report"
 )
@@ -145,26 +147,20 @@ func (a *app) applyThere(ctx context.Context, v view.View, src *source, name, ch
 
 // named delivers the stop signals by name. The first one ends asked.
 func named(ctx context.Context) (asked context.Context, names <-chan string, release func()) {
-	signals, deaf := catch()
+	signals, end := catch()
 	asked, stop := context.WithCancelCause(ctx)
-	out, done := make(chan string, 8), make(chan struct{})
-	go func() {
-		for {
-			select {
-			case s := <-signals:
-				stop(runner.Stopped(stopSignals[s]))
-				select {
-				case out <- stopSignals[s]:
-				default: // so many are waiting that one more adds nothing
-				}
-			case <-done:
-				return
-			}
+	out := make(chan string, 8)
+	deaf := listen.To(signals, func(s os.Signal) bool {
+		stop(runner.Stopped(stopSignals[s]))
+		select {
+		case out <- stopSignals[s]:
+		default: // so many are waiting that one more adds nothing
 		}
-	}()
+		return true
+	})
 	return asked, out, func() {
+		end()
 		deaf()
-		close(done)
 		stop(nil)
 	}
 }

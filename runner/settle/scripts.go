@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/dprun/dprun/internal/listen"
 	"github.com/dprun/dprun/runner/engine"
 	"github.com/dprun/dprun/runner/event"
 	"github.com/dprun/dprun/runner/execute"
@@ -46,7 +47,7 @@ func (s *Settler) Scripts(ctx context.Context, owed []pending.Obligation) error 
 // machine handles the signal.
 func (s *Settler) stoppable(ctx context.Context) (_ context.Context, stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
-	deaf := s.listen(func(name string) bool {
+	deaf := listen.To(s.Requests, func(name string) bool {
 		s.Asked(name)
 		cancel()
 		return false

@@ -18,6 +18,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/dprun/dprun/internal/listen"
 	"github.com/dprun/dprun/runner/clock"
 	"github.com/dprun/dprun/runner/event"
 	"github.com/dprun/dprun/runner/execute"
@@ -373,7 +374,7 @@ func (s *Settler) wayBack(ctx context.Context, src sdk.Source, target sdk.Target
 func (s *Settler) hearing(ctx context.Context) (_ context.Context, hurried func() bool, stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var heard atomic.Int32
-	deaf := s.listen(func(name string) bool {
+	deaf := listen.To(s.Requests, func(name string) bool {
 		if heard.Add(1) == 1 {
 			s.Asked(name)
 		}
@@ -385,26 +386,6 @@ func (s *Settler) hearing(ctx context.Context) (_ context.Context, hurried func(
 	return ctx, func() bool { return heard.Load() > 1 }, func() {
 		deaf()
 		cancel()
-	}
-}
-
-// listen passes requests to stop to heard until heard returns false or deaf is called.
-func (s *Settler) listen(heard func(name string) (more bool)) (deaf func()) {
-	done, ended := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(ended)
-		for more := true; more; {
-			select {
-			case name := <-s.Requests:
-				more = heard(name)
-			case <-done:
-				return
-			}
-		}
-	}()
-	return func() {
-		close(done)
-		<-ended
 	}
 }
 
