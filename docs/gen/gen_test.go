@@ -61,7 +61,7 @@ func TestEveryBundledPluginIsOnItsPage(t *testing.T) {
 			if !strings.Contains(b.String(), "\n### "+h+"\n") {
 				t.Errorf("no section %q", h)
 			}
-			if _, shown := usages[strings.ReplaceAll(h, `"`, "")]; !shown {
+			if _, shown := texts[strings.ReplaceAll(h, `"`, "")]; !shown {
 				t.Errorf("no example of %s", h)
 			}
 		}

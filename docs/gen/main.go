@@ -9,11 +9,13 @@ package main
 
 import (
 	"bytes"
+	_ "embed"
 	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
 
+	"github.com/dprun/dprun/internal/prose"
 	"github.com/dprun/dprun/plan/diag"
 	"github.com/dprun/dprun/plugins/datapower"
 	"github.com/dprun/dprun/plugins/exec"
@@ -109,6 +111,25 @@ func (p page) write(dir string) error {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	return os.WriteFile(name, text, 0o644)
+}
+
+//go:embed texts.txt
+var textsFile string
+
+// texts are what is written by hand, by name.
+var texts = func() map[string]string {
+	all := map[string]string{}
+	for s := range prose.Sections(textsFile) {
+		all[s.Name] = s.Text
+	}
+	return all
+}()
+
+// usage renders the example of a type, where there is one.
+func usage(b *bytes.Buffer, kind, name string) {
+	if text, ok := texts[kind+" "+name]; ok {
+		fmt.Fprintf(b, "\n```hcl fragment\n%s\n```\n", text)
+	}
 }
 
 func main() {
