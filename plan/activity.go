@@ -69,7 +69,7 @@ func (c *compiler) compileActivity(p *Plan, b *hclsyntax.Block, i instance) *Act
 	if v, ok := c.text(b.Body, "quiesce", i.ctx); ok {
 		allowed := append([]string{quiesceNone}, a.Schema.Quiesce...)
 		switch {
-		case !known || contains(allowed, v):
+		case !known || slices.Contains(allowed, v):
 			a.Quiesce = v
 		default:
 			c.unknownName(diag.QuiesceImpossible, b.Body.Attributes["quiesce"].Expr.Range(), v, allowed, "An activity of type %s can be quiesced as %s, not as %q.", a.Type, strings.Join(allowed, " or "), v)
@@ -244,7 +244,7 @@ func (c *compiler) dependsOn(a *Activity, b *hclsyntax.Block, ctx *hcl.EvalConte
 			c.add(diag.WrongReference, e.rng, "\"depends_on\" takes references to activities of the same plan, such as [activity.appliance].")
 			continue
 		}
-		if !contains(a.DependsOn, other.Name) {
+		if !slices.Contains(a.DependsOn, other.Name) {
 			a.DependsOn = append(a.DependsOn, other.Name)
 		}
 	}

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -101,7 +102,7 @@ type Pattern struct {
 func (p *Pattern) MatchesDevice(d *Device) bool {
 	for name, values := range p.Labels {
 		got, has := d.Labels[name]
-		if !has || !contains(values, got) {
+		if !has || !slices.Contains(values, got) {
 			return false
 		}
 	}
@@ -292,13 +293,4 @@ func Seal(v cty.Value) ([]byte, bool) { return secret.Seal(v) }
 // Unseal undoes [Seal]. It reads the secrets again.
 func Unseal(sealed []byte, ty cty.Type, r SecretReader) (cty.Value, error) {
 	return secret.Unseal(sealed, ty, r)
-}
-
-func contains(list []string, s string) bool {
-	for _, e := range list {
-		if e == s {
-			return true
-		}
-	}
-	return false
 }

@@ -429,7 +429,7 @@ func withArticle(name string) string {
 	if name == "" {
 		return name
 	}
-	if contains([]string{"a", "e", "i", "o", "u"}, name[:1]) {
+	if slices.Contains([]string{"a", "e", "i", "o", "u"}, name[:1]) {
 		return "an " + name
 	}
 	return "a " + name

@@ -55,7 +55,7 @@ func unmarked(v cty.Value) (bare, known bool) {
 // ofTheRun reports whether a reference is to something that only a run knows.
 func ofTheRun(vars []hcl.Traversal) bool {
 	return slices.ContainsFunc(vars, func(t hcl.Traversal) bool {
-		return contains([]string{"run", "status", "domain", "stamp", "artifact"}, t.RootName())
+		return slices.Contains([]string{"run", "status", "domain", "stamp", "artifact"}, t.RootName())
 	})
 }
 
@@ -91,7 +91,7 @@ func (s *sink) hideLiterals(e hclsyntax.Expression) {
 	_ = hclsyntax.VisitAll(e, func(n hclsyntax.Node) hcl.Diagnostics {
 		switch n := n.(type) {
 		case *hclsyntax.FunctionCallExpr:
-			if len(n.Args) > 0 && (contains([]string{"file", "templatefile", "inventory"}, n.Name) || strings.HasPrefix(n.Name, "secret_")) {
+			if len(n.Args) > 0 && (slices.Contains([]string{"file", "templatefile", "inventory"}, n.Name) || strings.HasPrefix(n.Name, "secret_")) {
 				_ = hclsyntax.VisitAll(n.Args[0], func(n hclsyntax.Node) hcl.Diagnostics {
 					places[n] = true
 					return nil

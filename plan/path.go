@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"strings"
@@ -80,10 +81,7 @@ func defaultPath(s Scope) string {
 	if s.Device != nil {
 		device = EscapeComponent(s.Device.Name)
 	}
-	stamp := s.Stamp
-	if stamp == "" {
-		stamp = pendingStamp
-	}
+	stamp := cmp.Or(s.Stamp, pendingStamp)
 	if s.Activity != nil {
 		kind = s.Activity.Type
 		if s.Activity.Schema.Scope == schema.ScopeDomain {

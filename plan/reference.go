@@ -2,6 +2,7 @@ package plan
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -46,30 +47,20 @@ func (c *compiler) bindReferences() {
 // refersTo reports whether any plan refers to a kind of definition. Otherwise
 // making an object of ten thousand devices would be wasted.
 func (c *compiler) refersTo(root string) bool {
-	for _, b := range c.file.blocks["plan"] {
-		if refersInLists(b.Body, root) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(c.file.blocks["plan"], func(b *hclsyntax.Block) bool { return refersInLists(b.Body, root) })
 }
 
 func refersInLists(b *hclsyntax.Body, root string) bool {
 	for name, attr := range b.Attributes {
 		if name == "devices" || name == "device" || name == "for_each" {
-			for _, t := range attr.Expr.Variables() {
-				if t.RootName() == root {
-					return true
-				}
+			if slices.ContainsFunc(attr.Expr.Variables(), func(t hcl.Traversal) bool { return t.RootName() == root }) {
+				return true
 			}
 		}
 	}
-	for _, n := range b.Blocks {
-		if (n.Type == "activity" || n.Type == "drill") && refersInLists(n.Body, root) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(b.Blocks, func(n *hclsyntax.Block) bool {
+		return (n.Type == "activity" || n.Type == "drill") && refersInLists(n.Body, root)
+	})
 }
 
 // namespace makes the object of all definitions of a kind, by name or by type and

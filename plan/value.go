@@ -1,8 +1,10 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"math/big"
+	"slices"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
@@ -97,9 +99,7 @@ func wrongType(name, example string, want cty.Type, v cty.Value, err error) stri
 	given := "this is " + described(v)
 	switch {
 	case want == cty.Number:
-		if example == "" {
-			example = "4"
-		}
+		example = cmp.Or(example, "4")
 		return fmt.Sprintf("%q takes a number, and %s. Write a number without quotes, such as %s = %s.", name, given, name, example)
 	case want == cty.Bool:
 		return fmt.Sprintf("%q takes true or false, and %s. Write %s = true or %s = false, without quotes.", name, given, name, name)
@@ -160,7 +160,7 @@ func (s *sink) word(b *hclsyntax.Body, name string, ctx *hcl.EvalContext, fallba
 	if !ok {
 		return fallback
 	}
-	if !contains(words, v) {
+	if !slices.Contains(words, v) {
 		s.unknownName(diag.InvalidValue, b.Attributes[name].Expr.Range(), v, words, "%q is one of %s, not %q.", name, listed(words), v)
 		return fallback
 	}

@@ -5,7 +5,10 @@
 // case matters. A glob without a star is a literal name.
 package pattern
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Pattern matches a name if at least one glob of Match matches it and none of
 // Except does. The zero Pattern matches nothing.
@@ -24,12 +27,7 @@ func (p Pattern) Matches(name string) bool {
 
 // Matches reports whether any pattern of the set matches the name.
 func (s Set) Matches(name string) bool {
-	for _, p := range s {
-		if p.Matches(name) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(s, func(p Pattern) bool { return p.Matches(name) })
 }
 
 // Literal returns a pattern of one glob, as a plan's list of strings writes it.
@@ -64,10 +62,5 @@ func Glob(glob, name string) bool {
 }
 
 func anyGlob(globs []string, name string) bool {
-	for _, g := range globs {
-		if Glob(g, name) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(globs, func(g string) bool { return Glob(g, name) })
 }

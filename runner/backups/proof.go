@@ -1,6 +1,9 @@
 package backups
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Verdict is the result of importing a set.
 type Verdict string
@@ -31,13 +34,5 @@ type Proof struct {
 
 // Proves reports whether the proof is about the bytes of this copy.
 func (p Proof) Proves(c Copy) bool {
-	if p.Set != c.Set {
-		return false
-	}
-	for _, f := range c.Files {
-		if f.Opened().SHA256 == p.SHA256 {
-			return true
-		}
-	}
-	return false
+	return p.Set == c.Set && slices.ContainsFunc(c.Files, func(f File) bool { return f.Opened().SHA256 == p.SHA256 })
 }

@@ -299,12 +299,7 @@ func (d *Debt) Observe(r *sdk.QuiesceReport) {
 // allDown reports whether a reading shows as quiesced every domain that is to
 // be.
 func (d *Debt) allDown(r *sdk.QuiesceReport) bool {
-	for _, name := range d.spec.Domains {
-		if r.Domains[name] != sdk.StateQuiesced {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(d.spec.Domains, func(name string) bool { return r.Domains[name] != sdk.StateQuiesced })
 }
 
 // limit is when the attempt ends. It does not end while the quiesce may still
@@ -364,9 +359,7 @@ func (d *Debt) Pending() []Action {
 
 // Finish folds the result of a pending action.
 func (d *Debt) Finish(now time.Time, a Action, r *event.Result, f *failure.Error) {
-	if r == nil {
-		r = &event.Result{}
-	}
+	r = cmp.Or(r, &event.Result{})
 	switch {
 	case d.ended():
 	case a.Kind == ActUnquiesceTimer:

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -119,12 +120,7 @@ func (f *follower) open(name string) {
 }
 
 func (f *follower) knows(info fs.FileInfo) bool {
-	for _, known := range f.files {
-		if os.SameFile(known.info, info) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(f.files, func(known *followed) bool { return os.SameFile(known.info, info) })
 }
 
 // read hashes what is new.

@@ -28,12 +28,7 @@ func (b Block) CheckParts(values map[string]cty.Value) []Diagnostic {
 
 // HasErrors reports whether a diagnostic is an error.
 func HasErrors(ds []Diagnostic) bool {
-	for _, d := range ds {
-		if d.Severity == SeverityError {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(ds, func(d Diagnostic) bool { return d.Severity == SeverityError })
 }
 
 // Reporter returns a function that appends an error about an argument to a list. It is for a plugin's own

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"syscall"
 
 	"github.com/dprun/dprun/sdk/failure"
@@ -38,12 +39,7 @@ type class struct {
 
 func classify(err error) class {
 	is := func(errnos ...syscall.Errno) bool {
-		for _, e := range errnos {
-			if errors.Is(err, e) {
-				return true
-			}
-		}
-		return false
+		return slices.ContainsFunc(errnos, func(e syscall.Errno) bool { return errors.Is(err, e) })
 	}
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):

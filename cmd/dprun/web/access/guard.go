@@ -1,6 +1,7 @@
 package access
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -362,12 +363,7 @@ func (c *Config) client(r *http.Request) (address string, ok bool) {
 
 func (p *Proxy) is(address string) bool {
 	ip, err := netip.ParseAddr(address)
-	for _, n := range p.networks {
-		if err == nil && n.Contains(ip.Unmap()) {
-			return true
-		}
-	}
-	return false
+	return err == nil && slices.ContainsFunc(p.networks, func(n netip.Prefix) bool { return n.Contains(ip.Unmap()) })
 }
 
 // subnet returns what counts as one address. For IPv6 that is the network of 64 bits,
@@ -408,9 +404,7 @@ func (w *writer) WriteHeader(code int) {
 }
 
 func (w *writer) Write(b []byte) (int, error) {
-	if w.code == 0 {
-		w.code = http.StatusOK
-	}
+	w.code = cmp.Or(w.code, http.StatusOK)
 	w.progress()
 	return w.ResponseWriter.Write(b)
 }
