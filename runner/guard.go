@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -76,9 +77,7 @@ func Guard(ctx context.Context, o Options, q GuardRequest) error {
 	if o.Clock == nil {
 		o.Clock = clock.System{}
 	}
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
-	}
+	o.Log = cmp.Or(o.Log, slog.New(slog.DiscardHandler))
 	dir, err := state.Open(o.StateDir)
 	if err != nil {
 		return &Error{ExitUsage, err}

@@ -37,9 +37,7 @@ func parse(src Source, version string) (file *plan.File, dir string, ds plan.Dia
 	if info, err := os.Stat(src.Path); err == nil && info.IsDir() {
 		dir, name = src.Path, "."
 	}
-	if dir == "" {
-		dir = "."
-	}
+	dir = cmp.Or(dir, ".")
 	sources, ds := plan.Load(src.fs(dir), name, dir)
 	if ds.HasErrors() {
 		return nil, dir, ds

@@ -29,9 +29,7 @@ const NightsMost = 400
 // Nights returns the results of the plans in the last nights. The error is an
 // *[Error].
 func (h *History) Nights(ctx context.Context, q NightsRequest) (report.Nights, error) {
-	if q.Zone == nil {
-		q.Zone = time.Local
-	}
+	q.Zone = cmp.Or(q.Zone, time.Local)
 	out := report.Nights{Zone: q.Zone.String(), Plans: []report.NightsPlan{}}
 	k := h.kept.Load()
 	if k.journal == nil {

@@ -82,9 +82,7 @@ const (
 // nothing. It always returns an answer, and marks what it could not read as
 // unknown.
 func (r *Runner) Overview(ctx context.Context, q OverviewRequest) report.Overview {
-	if q.Zone == nil {
-		q.Zone = time.Local
-	}
+	q.Zone = cmp.Or(q.Zone, time.Local)
 	op := r.begin(Operation{})
 	g := &glance{operation: op, request: q, now: r.Clock.Now(), served: map[journal.Scheduled]ServedPlan{}}
 	for _, s := range q.Served {

@@ -139,10 +139,7 @@ func NewPlugin(q NewPluginRequest) (report.NewPlugin, error) {
 		}
 		p.Replace, p.Version = dir, "v0.0.0"
 	}
-	dir := q.Dir
-	if dir == "" {
-		dir = "dprun-plugin-" + q.Name
-	}
+	dir := cmp.Or(q.Dir, "dprun-plugin-"+q.Name)
 	files, err := skeleton.Write(dir, p)
 	if err != nil {
 		return report.NewPlugin{}, err

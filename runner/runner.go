@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -39,12 +40,8 @@ func Open(o Options) (*Runner, error) {
 	if o.Clock == nil {
 		o.Clock = clock.System{}
 	}
-	if o.Group == 0 {
-		o.Group = groupFor
-	}
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
-	}
+	o.Group = cmp.Or(o.Group, groupFor)
+	o.Log = cmp.Or(o.Log, slog.New(slog.DiscardHandler))
 	r := &Runner{Options: o, History: History{now: o.Clock.Now}}
 	var err error
 	if r.state, err = state.Open(o.StateDir); err != nil {

@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -103,9 +104,7 @@ func verifyEncrypted(ctx context.Context, keys *cipher.Identities, name string) 
 		if _, err := decrypt(ctx, keys, f, to); err != nil {
 			return nil, fmt.Errorf("decrypt %s: %w", filepath.Base(f), err)
 		}
-		if target == "" {
-			target = to
-		}
+		target = cmp.Or(target, to)
 	}
 	manifests, err := filepath.Glob(filepath.Join(globbed(dir), "*"+backups.Suffix))
 	if err != nil {

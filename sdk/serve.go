@@ -1,6 +1,7 @@
 package sdk
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -45,9 +46,7 @@ func serve(p Plugin, args []string) int {
 	handshake := wire.Handshake()
 	hosted := os.Getenv(handshake.MagicCookieKey) == handshake.MagicCookieValue
 	env := Env{Log: newLog(os.Stderr, os.Getenv(wire.EnvLogLevel)), TempDir: os.Getenv(wire.EnvDir)}
-	if env.TempDir == "" {
-		env.TempDir = os.TempDir()
-	}
+	env.TempDir = cmp.Or(env.TempDir, os.TempDir())
 	s, err := NewServer(p, env)
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "this plugin cannot be served: %v\n", err)

@@ -1,6 +1,7 @@
 package sdk
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -66,9 +67,7 @@ func NewServer(p Plugin, env Env) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("plugin %s: write its schema: %w", p.Name, err)
 	}
-	if env.Log == nil {
-		env.Log = slog.New(slog.DiscardHandler)
-	}
+	env.Log = cmp.Or(env.Log, slog.New(slog.DiscardHandler))
 	base, cancel := context.WithCancel(context.Background())
 	return &Server{
 		plugin: p, env: env, schema: raw, first: func() {}, base: base, cancel: cancel,

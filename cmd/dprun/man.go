@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -51,10 +52,7 @@ func manualPage(c *cobra.Command) string {
 	line(".SH NAME\n%s \\- %s", roff(name), roff(c.Short))
 	line(".SH SYNOPSIS\n.B %s", roff(c.UseLine()))
 	line(".SH DESCRIPTION")
-	long := c.Long
-	if long == "" {
-		long = c.Short + "."
-	}
+	long := cmp.Or(c.Long, c.Short+".")
 	for i, paragraph := range strings.Split(strings.Trim(long, "\n"), "\n\n") {
 		switch {
 		case strings.HasPrefix(paragraph, "  "): // an indented paragraph is kept as it is written

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -48,10 +49,7 @@ func (a *app) hereOrThere(here func(*cobra.Command, []string) error, there func(
 
 // client returns the client of the server that the flags name.
 func (a *app) client() (*remote.Client, error) {
-	tokens := a.tokens
-	if tokens == "" {
-		tokens = a.env("DPRUN_TOKEN_FILE")
-	}
+	tokens := cmp.Or(a.tokens, a.env("DPRUN_TOKEN_FILE"))
 	c, err := remote.New(remote.Options{Server: a.server, TokenFile: tokens, CAFile: a.ca, Agent: "dprun/" + version})
 	return c, misused(err)
 }

@@ -1,6 +1,7 @@
 package datapower
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -47,9 +48,7 @@ func (s *source) Inspect(ctx context.Context, req sdk.InspectRequest) (*sdk.Insp
 		r.in.Domains = append(r.in.Domains, sdk.Domain{
 			Name: d.Name, QuiesceState: quiesceState(d), SaveNeeded: d.SaveNeeded, CurrentCommand: d.CurrentCommand,
 		})
-		if f.CurrentCommand == "" {
-			f.CurrentCommand = d.CurrentCommand
-		}
+		f.CurrentCommand = cmp.Or(f.CurrentCommand, d.CurrentCommand)
 	}
 	if err := r.findAPIConnect(ctx, req.Domains); err != nil {
 		return nil, err
@@ -125,9 +124,7 @@ func (r *reading) facts(ctx context.Context) error {
 	}
 	f.DeviceName, f.BackupMode = settings.Value("SystemName"), settings.Value("BackupMode")
 	f.Serial, f.Firmware, f.FirmwareBuild = firmware.Serial, firmware.Version, firmware.Build
-	if f.Serial == "" {
-		f.Serial = settings.Value("SerialNumber")
-	}
+	f.Serial = cmp.Or(f.Serial, settings.Value("SerialNumber"))
 	if f.Serial != "" {
 		r.serial.Store(&f.Serial)
 	}

@@ -1,6 +1,7 @@
 package datapower
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"sync/atomic"
@@ -74,13 +75,8 @@ func configure(c Config, env sdk.Env, memo *archive.Memo) (*source, error) {
 		return nil, failure.New(failure.Precondition, failure.BadConfig, "%s was not contacted: %w", c.address(), err).
 			WithRemedy("check the device's configuration in the plan")
 	}
-	log := env.Log
-	if log == nil {
-		log = slog.New(slog.DiscardHandler)
-	}
-	if c.TLS == nil {
-		c.TLS = &TLSConfig{}
-	}
+	log := cmp.Or(env.Log, slog.New(slog.DiscardHandler))
+	c.TLS = cmp.Or(c.TLS, &TLSConfig{})
 	return &source{
 		name: c.address(), tls: *c.TLS, client: client, users: users{own: c.Username, policy: c.ActiveUsers, ignore: c.IgnoreUsers},
 		pinned: sdk.Facts{Serial: c.Serial, DeviceName: c.DeviceName}, temp: env.TempDir, memo: memo, log: log, pause: pause,

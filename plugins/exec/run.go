@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -95,13 +96,7 @@ func (h *hook) command(r sdk.RunRequest, private string) (*exec.Cmd, error) {
 		}
 	}
 	cmd := exec.Command(h.config.Command[0], append(slices.Clone(h.config.Command[1:]), r.Arguments...)...)
-	cmd.Dir = h.config.WorkingDirectory
-	if cmd.Dir == "" {
-		cmd.Dir = r.Dir
-	}
-	if cmd.Dir == "" {
-		cmd.Dir = private
-	}
+	cmd.Dir = cmp.Or(h.config.WorkingDirectory, r.Dir, private)
 	if name := h.config.Command[0]; strings.ContainsRune(name, '/') && !filepath.IsAbs(name) {
 		cmd.Path, cmd.Err = filepath.Join(cmd.Dir, name), nil
 	}

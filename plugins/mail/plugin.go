@@ -3,6 +3,7 @@
 package mail
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/mail"
@@ -47,9 +48,7 @@ func Plugin() sdk.Plugin {
 }
 
 func configure(_ context.Context, c Config, _ sdk.Env) (sdk.Hook, error) {
-	if c.Port == 0 {
-		c.Port = map[string]int{tlsStart: 587, tlsImplicit: 465, tlsNone: 25}[c.TLS]
-	}
+	c.Port = cmp.Or(c.Port, map[string]int{tlsStart: 587, tlsImplicit: 465, tlsNone: 25}[c.TLS])
 	roots, err := sdk.Roots(c.CAFile)
 	if err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package nfs
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -43,10 +44,7 @@ func newDestination(c Config, env sdk.Env) (*destination, error) {
 }
 
 func openDestination(t tree, base string, mode fs.FileMode, requireMode bool, env sdk.Env) *destination {
-	log := env.Log
-	if log == nil {
-		log = slog.New(slog.DiscardHandler)
-	}
+	log := cmp.Or(env.Log, slog.New(slog.DiscardHandler))
 	d := &destination{tree: t, base: base, mode: mode, log: log}
 	d.Destination = store.New(store.Options{
 		Mode:            store.Mode{Want: mode, Required: requireMode, Tell: d.tellMode},

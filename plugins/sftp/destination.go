@@ -1,6 +1,7 @@
 package sftp
 
 import (
+	"cmp"
 	"fmt"
 	"io/fs"
 	"log/slog"
@@ -41,10 +42,7 @@ func newDestination(c Config, env sdk.Env, agentSocket string, t timing) (*desti
 	if err != nil {
 		return nil, err
 	}
-	log := env.Log
-	if log == nil {
-		log = slog.New(slog.DiscardHandler)
-	}
+	log := cmp.Or(env.Log, slog.New(slog.DiscardHandler))
 	dialer := &dialer{config: c, credentials: credentials, timing: t}
 	d := &destination{
 		config: c, fileMode: mode, log: log, timing: t, probing: make(chan struct{}, 1), there: newThere(time.Now),

@@ -3,6 +3,7 @@
 package syslog
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"slices"
@@ -60,9 +61,7 @@ func configure(_ context.Context, c Config, _ sdk.Env) (sdk.Hook, error) {
 		h.network = overUDP
 	}
 	if c.Transport != overUnix {
-		if c.Port == 0 {
-			c.Port = map[string]int{overTLS: 6514, overTCP: 601, overUDP: 514}[c.Transport]
-		}
+		c.Port = cmp.Or(c.Port, map[string]int{overTLS: 6514, overTCP: 601, overUDP: 514}[c.Transport])
 		h.address = net.JoinHostPort(c.Host, strconv.Itoa(c.Port))
 	}
 	return h, nil

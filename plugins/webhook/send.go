@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -52,10 +53,7 @@ func newHook(c Config) (*hook, error) {
 	}
 	c.SigningKey = strings.TrimRight(c.SigningKey, "\r\n") // files often end with a line feed
 	h := &hook{config: c, key: []byte(c.SigningKey)}
-	text := c.URL
-	if text == "" {
-		text = c.SecretURL
-	}
+	text := cmp.Or(c.URL, c.SecretURL)
 	var err error
 	if h.url, err = address(text, c.InsecureHTTP); err != nil {
 		return nil, bad("the URL", err)

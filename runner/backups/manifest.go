@@ -2,6 +2,7 @@ package backups
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -152,9 +153,7 @@ func ParseManifest(body []byte, at string) (*Manifest, error) {
 	case m.Version < 1:
 		return nil, errors.New("it has no version")
 	}
-	if m.Path == "" {
-		m.Path = at
-	}
+	m.Path = cmp.Or(m.Path, at)
 	if m.Path != at {
 		return nil, fmt.Errorf("it says that its place is %q", shorten(m.Path))
 	}

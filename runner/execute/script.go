@@ -1,6 +1,7 @@
 package execute
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -78,9 +79,7 @@ func (x *Executor) scriptContext(j engine.Job) script.Context {
 	c := script.Context{Version: 1, Hook: j.Action.Hook, Run: x.Run, Plan: x.PlanName, Status: string(j.Action.Outcome), Message: j.Action.OutcomeMessage}
 	if j.Task != nil {
 		c.Task, c.Activity, c.Type, c.Device, c.Domain = j.Task.ID, j.Task.Activity.Name, j.Task.Activity.Type, j.Task.Device, j.Task.Domain
-		if c.Domain == "" {
-			c.Domain = "ALL"
-		}
+		c.Domain = cmp.Or(c.Domain, "ALL")
 	}
 	if j.Prepared != nil {
 		c.Stamp = j.Prepared.Stamp

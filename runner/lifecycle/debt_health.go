@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -20,9 +21,7 @@ func nameOf(o sdk.ObjectHealth) string { return o.Class + " " + o.Name }
 
 // described is an object as a message names it, with what the device says of it.
 func described(domain, name, why string) string {
-	if why == "" {
-		why = "down"
-	}
+	why = cmp.Or(why, "down")
 	return fmt.Sprintf("%s (domain %s: %s)", name, domain, why)
 }
 

@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -71,10 +72,7 @@ func (t *Task) onProgressed(id ActionID, n *event.Notice) {
 
 // onFinished folds the result of a pending action.
 func (t *Task) onFinished(a Action, e event.Event) {
-	r := e.Result
-	if r == nil {
-		r = &event.Result{}
-	}
+	r := cmp.Or(e.Result, &event.Result{})
 	if a.Kind.Timer() {
 		if !t.now.Before(a.NotBefore) { // a timer that was moved may still have fired
 			t.onTimer(a)

@@ -1,6 +1,7 @@
 package pluginhost
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -66,9 +67,7 @@ type Host struct {
 // needed. Files that cannot be used matter only to callers that need them: see
 // [Host.Unfit].
 func New(o Options) *Host {
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
-	}
+	o.Log = cmp.Or(o.Log, slog.New(slog.DiscardHandler))
 	if o.Redact == nil {
 		o.Redact = func(s string) string { return s }
 	}

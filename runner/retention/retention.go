@@ -97,10 +97,7 @@ func compareGroups(a, b Set) int {
 
 // decide judges one group, whose newest set comes first.
 func (p Policy) decide(group []Verdict, now time.Time) {
-	zone := p.Zone
-	if zone == nil {
-		zone = time.UTC
-	}
+	zone := cmp.Or(p.Zone, time.UTC)
 	last := p.Last
 	periods := []*period{
 		{"daily", p.Daily, func(t time.Time) string { return t.Format(time.DateOnly) }, nil},

@@ -411,9 +411,7 @@ func (s *Server) start(p Plan, f journal.Firing) {
 			}
 		}})
 		f.Run, f.Ended, f.ExitCode, f.Message = cmp.Or(end.Run, f.Run), s.Clock.Now(), end.ExitCode, end.Message // a failed run may not say which one it was
-		if f.Message == "" {
-			f.Message = late
-		}
+		f.Message = cmp.Or(f.Message, late)
 		return func() {
 			say := s.Log.Info
 			if end.ExitCode != 0 {

@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"path/filepath"
@@ -41,12 +42,8 @@ type Subject struct {
 }
 
 func (s *Subject) defaults() {
-	if s.Ordinary == 0 {
-		s.Ordinary = 9<<20 + 17
-	}
-	if s.Large == 0 {
-		s.Large = 64 << 20
-	}
+	s.Ordinary = cmp.Or(s.Ordinary, 9<<20+17)
+	s.Large = cmp.Or(s.Large, 64<<20)
 }
 
 // bed holds what one case works with. Fields for abilities that the plugin

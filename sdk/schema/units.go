@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"regexp"
@@ -25,9 +26,7 @@ func ParseDuration(s string) (time.Duration, error) {
 			return 0, fmt.Errorf("%q is too long a duration", s)
 		}
 		days, rest = n, s[digits+1:]
-		if rest == "" {
-			rest = "0s"
-		}
+		rest = cmp.Or(rest, "0s")
 	}
 	d, err := time.ParseDuration(rest)
 	if err != nil {

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"io"
@@ -57,9 +58,7 @@ type Destination struct {
 
 // New makes a destination of files.
 func New(o Options, open Open) *Destination {
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
-	}
+	o.Log = cmp.Or(o.Log, slog.New(slog.DiscardHandler))
 	return &Destination{open: open, o: o}
 }
 
@@ -101,9 +100,7 @@ func (d *Destination) Store(ctx context.Context, r sdk.StoreRequest, progress fu
 	if err := checkPath(r.Path); err != nil {
 		return nil, err
 	}
-	if r.Verify == "" {
-		r.Verify = sdk.VerifyReadBack
-	}
+	r.Verify = cmp.Or(r.Verify, sdk.VerifyReadBack)
 	if r.Verify != sdk.VerifyReadBack && r.Verify != sdk.VerifySent {
 		return nil, failure.New(failure.Precondition, failure.BadConfig, "store %s: verify = %q is not known", r.Path, r.Verify)
 	}

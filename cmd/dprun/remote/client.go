@@ -5,6 +5,7 @@ package remote
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -179,10 +180,7 @@ func (u unanswered) Unwrap() error { return u.error }
 
 // call sends a request and reads the answer.
 func (c *Client) call(ctx context.Context, q request) error {
-	most := q.most
-	if most == 0 {
-		most = patience
-	}
+	most := cmp.Or(q.most, patience)
 	asked := ctx
 	ctx, cancel := context.WithTimeoutCause(ctx, most, fmt.Errorf("it did not answer in %s", most))
 	defer cancel()
@@ -315,9 +313,7 @@ func (c *Client) answered(doing string, resp *http.Response) error {
 	for _, f := range p.Faults {
 		r.text += fmt.Sprintf(" (%s: %s)", f.Place, f.Message)
 	}
-	if r.ExitCode == 0 {
-		r.ExitCode = 1
-	}
+	r.ExitCode = cmp.Or(r.ExitCode, 1)
 	return &runner.Error{ExitCode: r.ExitCode, Err: r}
 }
 

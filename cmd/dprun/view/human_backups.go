@@ -57,10 +57,7 @@ func (h *Human) showBackup(b *strings.Builder, p painter, d report.BackupDetail)
 	line("captured", stamp(d.Captured))
 	line("device", d.Device)
 	line("box", d.Identity)
-	domain := d.Domain
-	if domain == "" {
-		domain = "the whole device"
-	}
+	domain := cmp.Or(d.Domain, "the whole device")
 	line("domain", domain)
 	if activity := d.Activity + " (" + d.ActivityType + ")"; d.Plan == "" {
 		line("activity", activity)

@@ -194,10 +194,7 @@ func writePreviewTasks(b *strings.Builder, p painter, tasks []report.PreviewTask
 	}
 	t := table{head: []string{"ACTIVITY", "DEVICE", "DOMAIN", "QUIESCES", "WOULD END IN", "WHY"}}
 	for _, k := range tasks {
-		domain := k.Domain
-		if domain == "" {
-			domain = "(device)"
-		}
+		domain := cmp.Or(k.Domain, "(device)")
 		t.add(text(k.Activity), text(k.Device), text(domain), toned(k.Disruptive, yellow), toned(k.Code, toneOf(k.Code)), text(k.Message))
 	}
 	b.WriteString("\n")

@@ -1,6 +1,7 @@
 package view
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -53,9 +54,7 @@ func called(s event.Status) bool {
 // the status is not worth a line.
 func (h *Human) news(s event.Status) string {
 	what, code, message := s.Task, s.Code, s.Message
-	if what == "" {
-		what = "run"
-	}
+	what = cmp.Or(what, "run")
 	e, known := status.Lookup(status.Code(s.Code))
 	interim := known && e.Class == status.ClassInterim
 	switch {

@@ -2,6 +2,7 @@ package archive
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -59,9 +60,7 @@ func (l *list) finish() error {
 	if l.domFull {
 		return fmt.Errorf("it names more than %d domains", maxDomains)
 	}
-	if l.domain == "" {
-		l.domain = l.config
-	}
+	l.domain = cmp.Or(l.domain, l.config)
 	return nil
 }
 

@@ -2,6 +2,7 @@ package archive
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -147,10 +148,7 @@ func (r *run) domainArchive(z *zipFile, i int, domain string, shared *shared) er
 func (r *run) unpack(z *zipFile, i int) (io.ReaderAt, int64, func(), error) {
 	e := &z.entries[i]
 	nothing := func() {}
-	limit := r.verifier.MaxSpool
-	if limit == 0 {
-		limit = defaultMaxSpool
-	}
+	limit := cmp.Or(r.verifier.MaxSpool, defaultMaxSpool)
 	if e.method != methodStored && e.size > limit {
 		r.rec.add(Problem, CodeLimit, z.path(e.name), "the archive within claims %d bytes, more than the %d that are unpacked", e.size, limit)
 		return nil, 0, nothing, nil

@@ -2,6 +2,7 @@ package archive
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha1" //nolint:gosec // what the gateway lists
 	"encoding/base64"
@@ -78,9 +79,7 @@ func (v Verifier) Verify(ctx context.Context, r io.ReaderAt, size int64) (*Repor
 	if size <= smallArchive {
 		held = smallArchives.Get().(*[]byte)
 		defer smallArchives.Put(held)
-		if v.Workers == 0 {
-			v.Workers = 1
-		}
+		v.Workers = cmp.Or(v.Workers, 1)
 	}
 	run := &run{ctx: ctx, cancel: cancel, verifier: v}
 	run.pool = newPool(v.Workers, v.Memo, &run.rec)
@@ -422,10 +421,7 @@ func generated(name string) bool {
 // instead.
 func (r *run) missing(c *contentsOf, shared *shared) {
 	for _, f := range c.elsewhere {
-		name := f.src
-		if name == "" {
-			name = f.name
-		}
+		name := cmp.Or(f.src, f.name)
 		p := c.zip.path(name)
 		if shared != nil && f.src != "" {
 			if i, ok := shared.zip.lookup(f.src); ok {

@@ -2,6 +2,7 @@ package soma
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -380,9 +381,7 @@ func (r *reply) readFault(d *xml.Decoder, e xml.StartElement) error {
 	if r.fault == "" { // SOAP 1.2
 		r.fault = n.Child("Reason").Value("Text")
 	}
-	if r.fault == "" {
-		r.fault = "a fault without text"
-	}
+	r.fault = cmp.Or(r.fault, "a fault without text")
 	return nil
 }
 

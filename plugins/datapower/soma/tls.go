@@ -1,6 +1,7 @@
 package soma
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
@@ -45,9 +46,7 @@ func fingerprintOf(c *x509.Certificate) string {
 // config returns the configuration of a connection. seen is called with every certificate that was accepted.
 func (t TLS) config(seen func(*x509.Certificate)) (*tls.Config, error) {
 	c := &tls.Config{ServerName: t.ServerName, MinVersion: t.MinVersion}
-	if c.MinVersion == 0 {
-		c.MinVersion = tls.VersionTLS12
-	}
+	c.MinVersion = cmp.Or(c.MinVersion, tls.VersionTLS12)
 	if t.LegacyCiphers || c.MinVersion < tls.VersionTLS12 {
 		for _, s := range append(tls.CipherSuites(), tls.InsecureCipherSuites()...) {
 			if !strings.Contains(s.Name, "RC4") && !strings.Contains(s.Name, "3DES") {

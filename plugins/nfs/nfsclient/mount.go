@@ -1,6 +1,7 @@
 package nfsclient
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -54,9 +55,7 @@ func (o *Options) setDefaults() {
 	if o.Machine == "" {
 		o.Machine, _ = os.Hostname() // informational: an empty name is as good
 	}
-	if o.FileMode == 0 {
-		o.FileMode = defaultFile
-	}
+	o.FileMode = cmp.Or(o.FileMode, defaultFile)
 	if o.Window <= 0 {
 		o.Window = DefaultWindow
 	}

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -39,9 +40,7 @@ func FailureToWire(f *failure.Error) *pluginv1.Failure {
 // may not give.
 func FailureFromWire(call failure.Call, p *pluginv1.Failure) *failure.Error {
 	kind, reason := Word[failure.Kind](p.GetKind()), Word[failure.Reason](p.GetReason())
-	if kind == "" {
-		kind = failure.Internal // from a newer SDK: its text still counts
-	}
+	kind = cmp.Or(kind, failure.Internal) // from a newer SDK: its text still counts
 	if call != "" && !slices.Contains(failure.Reasons(call), reason) {
 		reason = ""
 	}

@@ -2,6 +2,7 @@ package access
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -182,9 +183,7 @@ func (k *checker) path(p *string) {
 }
 
 func (k *checker) config(c *Config) {
-	if c.Listen == "" {
-		c.Listen = "127.0.0.1:8420"
-	}
+	c.Listen = cmp.Or(c.Listen, "127.0.0.1:8420")
 	k.path(&c.AuditLog)
 	if c.TLS != nil {
 		k.path(&c.TLS.Certificate)
@@ -324,9 +323,7 @@ func (k *checker) oidc(c *Config) {
 }
 
 func (k *checker) sessions(c *Config) {
-	if c.Sessions == nil {
-		c.Sessions = &Sessions{}
-	}
+	c.Sessions = cmp.Or(c.Sessions, &Sessions{})
 	b := c.Sessions
 	b.idle, b.longest = time.Hour, 12*time.Hour
 	for _, d := range []struct {
@@ -346,9 +343,7 @@ func (k *checker) sessions(c *Config) {
 }
 
 func (k *checker) limits(c *Config) {
-	if c.Limits == nil {
-		c.Limits = &Limits{}
-	}
+	c.Limits = cmp.Or(c.Limits, &Limits{})
 	b := c.Limits
 	for _, l := range []struct {
 		name      string

@@ -5,6 +5,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -93,9 +94,7 @@ func New(o Options) (http.Handler, error) {
 }
 
 func assemble(o Options) *api {
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
-	}
+	o.Log = cmp.Or(o.Log, slog.New(slog.DiscardHandler))
 	a := &api{Options: o, mux: http.NewServeMux(), routes: map[string]Route{}}
 	info := &huma.Info{Title: "dprun", Version: Version, Description: "What `dprun serve` answers programs. The page docs/rest.md says how to use it.",
 		License: &huma.License{Name: "Apache-2.0", Identifier: "Apache-2.0"}}
@@ -125,9 +124,7 @@ func register[I, O any](a *api, least access.Role, p pace, op huma.Operation, do
 		return
 	}
 	a.routes[op.Method+" "+op.Path] = Route{Method: op.Method, Path: op.Path, Least: least, Summary: op.Summary, pace: p}
-	if op.MaxBodyBytes == 0 {
-		op.MaxBodyBytes = 16 << 10
-	}
+	op.MaxBodyBytes = cmp.Or(op.MaxBodyBytes, 16<<10)
 	op.RejectUnknownQueryParameters = true
 	op.Errors = append(op.Errors, 400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 502, 503)
 	op.Description = strings.TrimSpace(op.Description + "\n\nLeast role: " + string(least) + ".")

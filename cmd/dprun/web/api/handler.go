@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
@@ -129,9 +130,7 @@ type buffer struct {
 func (b *buffer) Header() http.Header { return b.header }
 
 func (b *buffer) WriteHeader(status int) {
-	if b.status == 0 {
-		b.status = status
-	}
+	b.status = cmp.Or(b.status, status)
 }
 
 func (b *buffer) Write(p []byte) (int, error) {
@@ -144,9 +143,7 @@ func (b *buffer) send(w http.ResponseWriter, r *http.Request) {
 	for k, v := range b.header {
 		w.Header()[k] = v
 	}
-	if b.status == 0 {
-		b.status = http.StatusOK
-	}
+	b.status = cmp.Or(b.status, http.StatusOK)
 	w.Header().Set("Cache-Control", "no-store")
 	if r.Method == http.MethodGet && b.status == http.StatusOK {
 		sum := sha256.Sum256(b.body.Bytes())

@@ -4,6 +4,7 @@ package page
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"embed"
@@ -229,9 +230,7 @@ func (p *pages) refusal(r *http.Request, err error, status int) answer {
 }
 
 func (p *pages) write(w http.ResponseWriter, r *http.Request, who access.Principal, a answer) {
-	if a.Title == "" {
-		a.Title = "That did not work"
-	}
+	a.Title = cmp.Or(a.Title, "That did not work")
 	var b bytes.Buffer
 	s := shown{answer: a, Now: p.Now(), Who: who, Version: p.version, Path: r.URL.Path, Done: dones[r.URL.Query().Get("done")], Can: map[string]bool{}, All: access.Sight{Who: who}.All()}
 	for _, role := range access.Roles() {
