@@ -91,8 +91,8 @@ func fit(s string, columns int) string {
 	return s
 }
 
-// size writes a number of bytes in decimal units, the units in which disks are sold.
-func size(n int64) string {
+// Size writes a number of bytes in decimal units, the units in which disks are sold.
+func Size(n int64) string {
 	if n < 1000 {
 		return fmt.Sprintf("%d B", n)
 	}
@@ -106,8 +106,8 @@ func size(n int64) string {
 	return ""
 }
 
-// span writes a duration in its two largest units.
-func span(d time.Duration) string {
+// Span writes a duration in its two largest units.
+func Span(d time.Duration) string {
 	switch {
 	case d < 0:
 		return "0s"
@@ -232,23 +232,26 @@ func (p painter) paint(t tone, s string) string {
 	return string(t) + s + "\x1b[0m"
 }
 
-// toneOf returns the colour of a status code.
-func toneOf(code string) tone {
-	e, ok := status.Lookup(status.Code(code))
-	if !ok {
-		return plain
-	}
+// Look names how a status code looks: good, bad, alarm (somebody is needed now), warn or
+// calm. Each view has its own colour for it.
+func Look(code string) string {
+	e, _ := status.Lookup(status.Code(code))
 	switch e.Class {
 	case status.ClassSuccess:
-		return green
+		return "good"
 	case status.ClassFailed, status.ClassInvalid:
-		return red
+		return "bad"
 	case status.ClassCritical:
-		return alarm
+		return "alarm"
 	case status.ClassSkipped, status.ClassCancelled:
-		return yellow
+		return "warn"
 	}
-	return plain
+	return "calm"
+}
+
+// toneOf returns the colour of a status code.
+func toneOf(code string) tone {
+	return map[string]tone{"good": green, "bad": red, "alarm": alarm, "warn": yellow, "calm": plain}[Look(code)]
 }
 
 // bad reports whether a task's result must be repeated at the end.

@@ -25,30 +25,11 @@ const (
 )
 
 // toneOf returns the tone of a status code.
-func toneOf(code string) tone {
-	e, ok := status.Lookup(status.Code(code))
-	if !ok {
-		return calm
-	}
-	switch e.Class {
-	case status.ClassSuccess:
-		return good
-	case status.ClassFailed, status.ClassInvalid:
-		return bad
-	case status.ClassCritical:
-		return alarm
-	case status.ClassSkipped, status.ClassCancelled:
-		return warn
-	}
-	return calm
-}
+func toneOf(code string) tone { return tone(view.Look(code)) }
 
 // adviceFor tells what a status code means and what to do about it.
 func adviceFor(code string) string {
-	e, ok := status.Lookup(status.Code(code))
-	if !ok {
-		return ""
-	}
+	e, _ := status.Lookup(status.Code(code))
 	return strings.TrimSpace(e.Meaning + " " + e.Action)
 }
 
