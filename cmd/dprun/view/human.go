@@ -95,14 +95,14 @@ func (h *Human) Tick() {
 // heartbeat describes the state of the run and its longest steps.
 func (h *Human) heartbeat(now time.Time) string {
 	if h.track == nil {
-		return "undoing what earlier runs left, for " + span(now.Sub(h.paying))
+		return "undoing what earlier runs left, for " + Span(now.Sub(h.paying))
 	}
 	s := h.track.overall(now)
 	for i, k := range longest(h.track.active) {
 		if i == 3 {
 			return s + "; …"
 		}
-		s += fmt.Sprintf("; %s %s for %s", Clean(k.id), k.doing(), span(now.Sub(k.since)))
+		s += fmt.Sprintf("; %s %s for %s", Clean(k.id), k.doing(), Span(now.Sub(k.since)))
 		if a := k.amount(now); a != "" {
 			s += " (" + a + ")"
 		}

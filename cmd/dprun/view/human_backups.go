@@ -18,7 +18,7 @@ func (h *Human) showBackups(b *strings.Builder, p painter, sets []report.Backup)
 	}
 	t := table{head: []string{"SET", "CAPTURED", "DEVICE", "DOMAIN", "ACTIVITY", "SIZE", "COPIES"}}
 	for _, s := range sets {
-		t.add(text(s.Set), text(stamp(s.Captured)), text(s.Device), text(s.Domain), text(s.Activity), number(size(s.Bytes)), copiesCell(s))
+		t.add(text(s.Set), text(stamp(s.Captured)), text(s.Device), text(s.Domain), text(s.Activity), number(Size(s.Bytes)), copiesCell(s))
 	}
 	t.write(b, p, "")
 }
@@ -65,7 +65,7 @@ func (h *Human) showBackup(b *strings.Builder, p painter, d report.BackupDetail)
 		line("activity", activity+" of plan "+d.Plan)
 	}
 	line("run", d.Run)
-	line("origin", originText(d.Origin))
+	line("origin", OriginText(d.Origin))
 	if line("signed by", d.Copies[0].SignedBy); !d.Trusted {
 		line("trust", "none: "+d.Untrusted)
 	}
@@ -103,12 +103,12 @@ func (h *Human) showBackup(b *strings.Builder, p painter, d report.BackupDetail)
 		if i == 0 {
 			fmt.Fprintf(b, "\n%s\n", p.paint(bold, "Imports"))
 		}
-		fmt.Fprintf(b, "  %s\n", p.paint(map[string]tone{"proven": green, "failed": red}[was.Verdict], proofText(was)))
+		fmt.Fprintf(b, "  %s\n", p.paint(map[string]tone{"proven": green, "failed": red}[was.Verdict], ProofText(was)))
 	}
 	fmt.Fprintf(b, "\n%s\n", p.paint(bold, "Files"))
 	t := table{head: []string{"FILE", "VARIANT", "SIZE", "SHA-256"}}
 	for _, f := range d.Files {
-		t.add(text(f.File), text(f.Variant), number(size(f.Size)), text(f.SHA256))
+		t.add(text(f.File), text(f.Variant), number(Size(f.Size)), text(f.SHA256))
 	}
 	t.write(b, p, "  ")
 	list := func(head string, items []string) {
@@ -121,8 +121,8 @@ func (h *Human) showBackup(b *strings.Builder, p painter, d report.BackupDetail)
 	list("Warnings", d.Warnings)
 }
 
-// originText says who vouches for a set.
-func originText(origin string) string {
+// OriginText says who vouches for a set.
+func OriginText(origin string) string {
 	switch origin {
 	case "own":
 		return "stored by a run of this state directory"
@@ -156,7 +156,7 @@ func (h *Human) showPrunedBackups(b *strings.Builder, p painter, r report.Pruned
 	for _, s := range r.Sets {
 		count[s.Outcome]++
 		if s.Outcome != report.Stays || r.DryRun {
-			t.add(text(s.Set), text(stamp(s.Captured)), text(s.Device), text(s.Domain), text(s.Activity), number(size(s.Bytes)), outcomeCell(s), text(strings.Join(s.Why, ", ")))
+			t.add(text(s.Set), text(stamp(s.Captured)), text(s.Device), text(s.Domain), text(s.Activity), number(Size(s.Bytes)), outcomeCell(s), text(strings.Join(s.Why, ", ")))
 		}
 	}
 	rule := "retention " + r.Retention
@@ -240,7 +240,7 @@ func (h *Human) showCheckedDestination(b *strings.Builder, p painter, d report.C
 		}
 	}
 	if d.Read > 0 {
-		fmt.Fprintf(b, "; every byte of %d was read (%s)", d.Read, size(d.ReadBytes))
+		fmt.Fprintf(b, "; every byte of %d was read (%s)", d.Read, Size(d.ReadBytes))
 	} else {
 		b.WriteString("; no data was read")
 	}
@@ -260,7 +260,7 @@ func (h *Human) showPack(b *strings.Builder, p painter, r report.Pack) {
 		fmt.Fprintf(b, "%s %s of %s: %s\n", p.paint(red, "Missing:"), Clean(m.Activity), Clean(cmp.Or(m.Domain, "the whole device")), Clean(m.Why))
 	}
 	fmt.Fprintf(b, "%s for the worst day of %s: %s, %s. Begin with README.txt; `sha256sum -c SHA256SUMS` checks all of it.\n",
-		p.paint(bold, Clean(r.Dir)), Clean(r.Device), plural(r.Files, "file", "files"), size(r.Bytes))
+		p.paint(bold, Clean(r.Dir)), Clean(r.Device), plural(r.Files, "file", "files"), Size(r.Bytes))
 }
 
 func (h *Human) showFetchedBackup(b *strings.Builder, _ painter, f report.FetchedBackup) {
@@ -313,7 +313,7 @@ func (h *Human) showCoverage(b *strings.Builder, p painter, c report.Coverage) {
 	for _, s := range c.Subjects {
 		if failed(s) && s.State != report.CoverageExcluded {
 			said[""] = true
-			fmt.Fprintf(b, "%s: %s\n", Clean(s.Activity+" "+strings.TrimSuffix(s.Device+"/"+s.Domain, "/")), p.paint(red, proofText(*s.Import)))
+			fmt.Fprintf(b, "%s: %s\n", Clean(s.Activity+" "+strings.TrimSuffix(s.Device+"/"+s.Domain, "/")), p.paint(red, ProofText(*s.Import)))
 		}
 	}
 	if len(said) > 0 {
@@ -328,7 +328,7 @@ func (h *Human) showCoverage(b *strings.Builder, p painter, c report.Coverage) {
 		writeRooms(b, p, c.Rooms)
 		b.WriteString("\n")
 	}
-	verdict := fmt.Sprintf("%s: %d of %d have a good backup of the last %s, %d an older one, %d none", Clean(c.Plan), c.Fresh, c.Fresh+c.Stale+c.None, span(c.MaxAge), c.Stale, c.None)
+	verdict := fmt.Sprintf("%s: %d of %d have a good backup of the last %s, %d an older one, %d none", Clean(c.Plan), c.Fresh, c.Fresh+c.Stale+c.None, Span(c.MaxAge), c.Stale, c.None)
 	if c.Failed > 0 {
 		verdict += fmt.Sprintf("; of %d the last import FAILED", c.Failed)
 	}
@@ -364,7 +364,7 @@ func coverageCells(s report.CoverageSubject) []cell {
 			proof += "; an older set " + imported
 		}
 	}
-	return append(cells, toned(stamp(s.Captured), colour), number(span(s.Age)), number(fmt.Sprintf("%d/%d", s.Copies, s.Places)), toned(proof, proofColour), text(s.Set))
+	return append(cells, toned(stamp(s.Captured), colour), number(Span(s.Age)), number(fmt.Sprintf("%d/%d", s.Copies, s.Places)), toned(proof, proofColour), text(s.Set))
 }
 
 // failed reports whether the last import of a subject failed.
@@ -382,8 +382,8 @@ func importText(i report.Proof) string {
 	return how + " FAILED on " + stamp(i.At)
 }
 
-// proofText tells in full what an import proved.
-func proofText(i report.Proof) string {
+// ProofText tells in full what an import proved.
+func ProofText(i report.Proof) string {
 	out := fmt.Sprintf("%s (set %s on %s)", importText(i), i.Set, i.Device)
 	if i.Why != "" {
 		out += ": " + i.Why

@@ -84,9 +84,9 @@ func writeDifference(b *strings.Builder, p painter, x archive.Difference) {
 	switch {
 	case x.What != archive.WhatFile || x.OldSize+x.NewSize == 0:
 	case x.Change == archive.Changed:
-		more = append(more, fmt.Sprintf("%s -> %s", size(x.OldSize), size(x.NewSize)))
+		more = append(more, fmt.Sprintf("%s -> %s", Size(x.OldSize), Size(x.NewSize)))
 	default:
-		more = append(more, size(x.OldSize+x.NewSize))
+		more = append(more, Size(x.OldSize+x.NewSize))
 	}
 	if x.LinesAdded+x.LinesRemoved > 0 {
 		more = append(more, fmt.Sprintf("%s added, %d removed", plural(x.LinesAdded, "line", "lines"), x.LinesRemoved))

@@ -51,7 +51,7 @@ func (h *Human) showEvidenceRecord(b *strings.Builder, p painter, d report.Evide
 	for _, o := range d.Outages {
 		how := "not back when this was written"
 		if !o.Back.IsZero() {
-			how = span(time.Duration(o.Seconds * float64(time.Second)))
+			how = Span(time.Duration(o.Seconds * float64(time.Second)))
 		}
 		fmt.Fprintf(b, "  %s from %s: %s\n", Clean(strings.TrimSuffix(o.Device+"/"+o.Domain, "/")), stamp(o.From), how)
 	}

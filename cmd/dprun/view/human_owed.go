@@ -42,17 +42,17 @@ func (h *Human) writeOwes(b *strings.Builder, p painter, owed []report.Owed) {
 	who := owes(owed[0])
 	fmt.Fprintf(b, "\n  %s\n", p.paint(bold, Clean(who)))
 	same := func(o report.Owed) string { // apart from the domain
-		return strings.ReplaceAll(strings.Join(circumstances(o), "\n"), cmp.Or(o.Domain, "\n"), "\n")
+		return strings.ReplaceAll(strings.Join(Circumstances(o), "\n"), cmp.Or(o.Domain, "\n"), "\n")
 	}
 	for _, of := range alikeBy(owed, same) {
 		for _, o := range of {
 			fmt.Fprintf(b, "    %s", Clean(owedWhat(o)))
 			if !o.Since.IsZero() {
-				fmt.Fprintf(b, ", since %s (%s)", stamp(o.Since), span(h.o.Now().Sub(o.Since)))
+				fmt.Fprintf(b, ", since %s (%s)", stamp(o.Since), Span(h.o.Now().Sub(o.Since)))
 			}
 			b.WriteString("\n")
 		}
-		indented(b, "      ", circumstances(of[len(of)-1]))
+		indented(b, "      ", Circumstances(of[len(of)-1]))
 	}
 	left := mine(owed)
 	if len(left) == 0 {
@@ -77,9 +77,9 @@ func (h *Human) writeOwes(b *strings.Builder, p painter, owed []report.Owed) {
 	}
 }
 
-// circumstances tells which run an obligation belongs to, who is working on it, and why
+// Circumstances tells which run an obligation belongs to, who is working on it, and why
 // it is not done.
-func circumstances(o report.Owed) []string {
+func Circumstances(o report.Owed) []string {
 	run := "run " + o.Run
 	if o.Plan != "" {
 		run += " of plan " + o.Plan
@@ -182,8 +182,8 @@ func owedWhat(o report.Owed) string {
 	return owedOf(o, where)
 }
 
-// owedTitle describes an obligation in one line that stands alone.
-func owedTitle(o report.Owed) string {
+// OwedTitle describes an obligation in one line that stands alone.
+func OwedTitle(o report.Owed) string {
 	where := "device " + o.Device
 	switch {
 	case o.Device == "":

@@ -123,7 +123,7 @@ func (h *Human) showPreview(b *strings.Builder, p painter, v report.Preview) {
 	}
 	for _, r := range v.Retention {
 		fmt.Fprintf(b, "\nRetention %s: at %s, dprun backups prune would delete %s (%s), captured from %s to %s.\n",
-			Clean(r.Retention), Clean(r.Destination), plural(r.Sets, "set", "sets"), size(r.Bytes), stamp(r.Oldest), stamp(r.Newest))
+			Clean(r.Retention), Clean(r.Destination), plural(r.Sets, "set", "sets"), Size(r.Bytes), stamp(r.Oldest), stamp(r.Newest))
 	}
 	if len(v.Tasks) > most {
 		b.WriteString("\nThe tasks are counted, and the paths are those of one task of each activity; --all shows every task.\n")
@@ -221,10 +221,10 @@ func writeDestinations(b *strings.Builder, p painter, v *report.Preview) {
 		}
 		free, total := "", ""
 		if d.Free >= 0 {
-			free = size(d.Free)
+			free = Size(d.Free)
 		}
 		if d.Total >= 0 {
-			total = size(d.Total)
+			total = Size(d.Total)
 		}
 		t.add(text(name), text(d.Location), number(free), number(total))
 		for _, w := range d.Warnings {
@@ -301,7 +301,7 @@ func (h *Human) Paying(owed []report.Owed, then string) {
 	}
 	text += ":\n"
 	for _, o := range urgent(owed) {
-		text += "  " + owedTitle(o) + "\n"
+		text += "  " + OwedTitle(o) + "\n"
 	}
 	h.say(text)
 	h.start()

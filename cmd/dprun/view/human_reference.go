@@ -152,7 +152,7 @@ func writeReport(b *strings.Builder, p painter, r *archive.Report) {
 		what = append(what, kind)
 	}
 	if r.Entries > 0 {
-		what = append(what, fmt.Sprintf("%s, %s (%s unpacked), %s right", plural(r.Entries, "entry", "entries"), size(r.Compressed), size(r.Uncompressed),
+		what = append(what, fmt.Sprintf("%s, %s (%s unpacked), %s right", plural(r.Entries, "entry", "entries"), Size(r.Compressed), Size(r.Uncompressed),
 			plural(r.Hashed, "hash", "hashes")))
 	}
 	if len(what) > 0 {

@@ -162,7 +162,7 @@ func (h *Human) Settled(s event.Settled) {
 	case s.Kind == "drop_domain":
 		text = "removed: " + where + ", which a drill had made"
 	case !s.Since.IsZero():
-		text += ", was out of service " + span(s.Time.Sub(s.Since))
+		text += ", was out of service " + Span(s.Time.Sub(s.Since))
 	}
 	h.say(h.errP.paint(faint, stamp(s.Time)) + " " + text + "\n")
 }
@@ -196,7 +196,7 @@ func writeVerdict(b *strings.Builder, p painter, s event.Summary) {
 	}
 	b.WriteString(narrowed(s.Only))
 	if s.Bytes > 0 {
-		b.WriteString(", " + size(s.Bytes) + " captured")
+		b.WriteString(", " + Size(s.Bytes) + " captured")
 	}
 	if s.Withheld > 0 {
 		b.WriteString(", without " + plural(s.Withheld, "file", "files") + " that the gateways do not export (keys, certificates, secrets)")
@@ -205,7 +205,7 @@ func writeVerdict(b *strings.Builder, p painter, s event.Summary) {
 	if s.ProcessWhy != "" {
 		exit = fmt.Sprintf("exit code %d instead of %d, as %s", s.ProcessExit, s.ExitCode, Clean(s.ProcessWhy))
 	}
-	fmt.Fprintf(b, ", in %s (run %s, %s)\n", span(s.Ended.Sub(s.Started)), Clean(s.Run), exit)
+	fmt.Fprintf(b, ", in %s (run %s, %s)\n", Span(s.Ended.Sub(s.Started)), Clean(s.Run), exit)
 }
 
 // rowsAtMost is the highest number of tasks that are listed one by one. More are
@@ -219,8 +219,8 @@ func writeTasks(b *strings.Builder, p painter, tasks []event.TaskResult) {
 	}
 	t := table{head: []string{"ACTIVITY", "DEVICE", "DOMAIN", "STATUS", "TIME", "SIZE", "FILES"}}
 	for _, k := range tasks {
-		t.add(text(k.Activity), text(k.Device), text(k.Domain), toned(k.Code, toneOf(k.Code)), number(span(k.Duration)),
-			number(some(k.Bytes, size(k.Bytes))), number(some(len(k.Files), fmt.Sprint(len(k.Files)))))
+		t.add(text(k.Activity), text(k.Device), text(k.Domain), toned(k.Code, toneOf(k.Code)), number(Span(k.Duration)),
+			number(some(k.Bytes, Size(k.Bytes))), number(some(len(k.Files), fmt.Sprint(len(k.Files)))))
 	}
 	t.write(b, p, "")
 }
@@ -247,8 +247,8 @@ func writeCounted(b *strings.Builder, p painter, tasks []event.TaskResult) {
 	t := table{head: []string{"ACTIVITY", "DEVICE", "TASKS", "STATUS", "LONGEST", "SIZE", "FILES"}}
 	for _, at := range order {
 		n := sums[at]
-		t.add(text(at.activity), text(at.device), number(fmt.Sprint(n.tasks)), toned(at.code, toneOf(at.code)), number(span(n.longest)),
-			number(some(n.bytes, size(n.bytes))), number(some(n.files, fmt.Sprint(n.files))))
+		t.add(text(at.activity), text(at.device), number(fmt.Sprint(n.tasks)), toned(at.code, toneOf(at.code)), number(Span(n.longest)),
+			number(some(n.bytes, Size(n.bytes))), number(some(n.files, fmt.Sprint(n.files))))
 	}
 	t.write(b, p, "")
 }

@@ -26,7 +26,7 @@ func runCells(r report.Run) []cell {
 	took, exit := "", ""
 	status := toned(r.Code, toneOf(r.Code))
 	if !r.Ended.IsZero() {
-		took = span(r.Ended.Sub(r.Started))
+		took = Span(r.Ended.Sub(r.Started))
 	}
 	if r.ExitCode != nil {
 		exit = fmt.Sprint(*r.ExitCode)
@@ -100,12 +100,12 @@ func writeRooms(b *strings.Builder, p painter, rooms []report.Room) {
 	}
 	t := table{head: []string{"DESTINATION", "FREE", "OF", "SEEN", ""}}
 	for _, r := range rooms {
-		free, total, fills := size(r.Free), size(r.Total), cell{}
+		free, total, fills := Size(r.Free), Size(r.Total), cell{}
 		if r.Free < 0 {
 			free, total = "not told", ""
 		}
 		if r.FillsIn > 0 {
-			fills = text("full in " + span(r.FillsIn) + ", as it goes now")
+			fills = text("full in " + Span(r.FillsIn) + ", as it goes now")
 			if r.FillsIn < fillsSoon {
 				fills = toned(fills.text, yellow)
 			}
@@ -138,9 +138,9 @@ func writeTimeline(b *strings.Builder, p painter, history []event.Status) {
 	for i, s := range history {
 		lasted := ""
 		if i+1 < len(history) {
-			lasted = span(history[i+1].Time.Sub(s.Time))
+			lasted = Span(history[i+1].Time.Sub(s.Time))
 		}
-		at := "+" + span(s.Time.Sub(history[0].Time))
+		at := "+" + Span(s.Time.Sub(history[0].Time))
 		code := toned(s.Code, toneOf(s.Code))
 		if s.Final {
 			code.text += " (final)"
@@ -161,7 +161,7 @@ func writeTimeline(b *strings.Builder, p painter, history []event.Status) {
 func writeStaged(b *strings.Builder, p painter, staged []report.Staged) {
 	t := table{head: []string{"RUN", "TASK", "FILES", "SIZE", "PATH"}}
 	for _, s := range staged {
-		t.add(text(s.Run), text(s.Task), number(fmt.Sprint(s.Files)), number(size(s.Bytes)), text(s.Path))
+		t.add(text(s.Run), text(s.Task), number(fmt.Sprint(s.Files)), number(Size(s.Bytes)), text(s.Path))
 	}
 	t.write(b, p, "  ")
 }
@@ -189,7 +189,7 @@ func (h *Human) showPruned(b *strings.Builder, p painter, v report.Pruned) {
 	if v.DryRun {
 		did = "Would remove"
 	}
-	fmt.Fprintf(b, "%s %s and staged files of %s (%s).\n", did, plural(len(v.Runs), "run", "runs"), plural(len(v.Staged), "task", "tasks"), size(bytes))
+	fmt.Fprintf(b, "%s %s and staged files of %s (%s).\n", did, plural(len(v.Runs), "run", "runs"), plural(len(v.Staged), "task", "tasks"), Size(bytes))
 	for _, r := range v.Runs {
 		fmt.Fprintf(b, "  run %s\n", Clean(r))
 	}

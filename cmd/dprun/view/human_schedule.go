@@ -18,7 +18,7 @@ func (h *Human) showSchedule(b *strings.Builder, p painter, s report.Schedule) {
 	for _, r := range s.Rules {
 		fmt.Fprintf(b, "%s: %s (%s)", p.paint(bold, Clean(s.Plan)), Clean(r.Cron), Clean(r.Timezone))
 		if r.Jitter > 0 {
-			fmt.Fprintf(b, ", put off by up to %s", strings.TrimSuffix(span(r.Jitter), "00s"))
+			fmt.Fprintf(b, ", put off by up to %s", strings.TrimSuffix(Span(r.Jitter), "00s"))
 		}
 		if r.Missed == "skip" {
 			b.WriteString(", a missed run is left out\n")

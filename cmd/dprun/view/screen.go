@@ -69,7 +69,7 @@ func (h *Human) draw() {
 			l += " " + a
 		}
 		if d := now.Sub(k.since); d >= time.Second {
-			l += "  " + span(d)
+			l += "  " + Span(d)
 		}
 		out = append(out, fit(l, columns))
 	}

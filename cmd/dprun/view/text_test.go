@@ -11,7 +11,7 @@ import (
 func TestSizesAndSpansAreShort(t *testing.T) {
 	t.Parallel()
 	for n, want := range map[int64]string{0: "0 B", 999: "999 B", 1000: "1.0 kB", 999_949: "999.9 kB", 999_950: "1.0 MB", 1_500_000_000: "1.5 GB", 5e15: "5000.0 TB"} {
-		if got := size(n); got != want {
+		if got := Size(n); got != want {
 			t.Errorf("size(%d) = %q, want %q", n, got, want)
 		}
 	}
@@ -19,7 +19,7 @@ func TestSizesAndSpansAreShort(t *testing.T) {
 		-1: "0s", 0: "0ms", 1500 * time.Millisecond: "1.5s", 9999 * time.Millisecond: "9.9s", 59*time.Second + 900*time.Millisecond: "59s",
 		time.Minute: "1m00s", 61 * time.Minute: "1h01m", 50 * time.Hour: "2d2h",
 	} {
-		if got := span(d); got != want {
+		if got := Span(d); got != want {
 			t.Errorf("span(%v) = %q, want %q", d, got, want)
 		}
 	}

@@ -201,12 +201,12 @@ func (k *tracked) amount(now time.Time) string {
 	if k.progress == nil {
 		return ""
 	}
-	s := size(k.progress.Bytes)
+	s := Size(k.progress.Bytes)
 	if k.progress.Total > 0 {
-		s += " of " + size(k.progress.Total)
+		s += " of " + Size(k.progress.Total)
 	}
 	if r := rate(k.moved, now); r >= 1 {
-		s += ", " + size(int64(r)) + "/s"
+		s += ", " + Size(int64(r)) + "/s"
 	}
 	return s
 }
@@ -221,11 +221,11 @@ func (t *tracker) overall(now time.Time) string {
 		parts = append(parts, plural(n, "under way", "under way"))
 	}
 	if r := rate(t.moved, now); r >= 1 {
-		parts = append(parts, size(int64(r))+"/s")
+		parts = append(parts, Size(int64(r))+"/s")
 	}
-	parts = append(parts, span(now.Sub(t.run.Started)))
+	parts = append(parts, Span(now.Sub(t.run.Started)))
 	if d := t.eta(now); d >= time.Second {
-		parts = append(parts, "about "+span(d)+" left")
+		parts = append(parts, "about "+Span(d)+" left")
 	}
 	return strings.Join(parts, " · ")
 }
