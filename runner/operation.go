@@ -2,7 +2,10 @@ package runner
 
 import (
 	"context"
+	_ "embed"
+	"strconv"
 
+	"github.com/dprun/dprun/internal/prose"
 	"github.com/dprun/dprun/runner/event"
 	"github.com/dprun/dprun/runner/execute"
 	"github.com/dprun/dprun/runner/settle"
@@ -121,58 +124,16 @@ type Exit struct {
 
 // Exits returns the exit codes of dprun, in order. They are an interface: a code
 // never changes its meaning. 2 is never used, on purpose.
-func Exits() []Exit {
-	return []Exit{
-		{0, "All tasks succeeded. Tasks in `SKIPPED_APIC_DOMAIN` do not count.",
-			"Every task captured its files, and every destination has them, verified.",
-			"Nothing."},
-		{1, "The run failed: no task succeeded. Of other commands: something was in the way.",
-			"A fault that all tasks share, such as a network, a password or a destination; or an answer other than yes to the question.",
-			"Alert. The summary and `dprun runs show latest` name each task's status; `dprun explain CODE` says what to do about it."},
-		{3, "Some tasks succeeded, some did not.",
-			"One gateway, domain or destination has trouble of its own.",
-			"Alert. Mend what the summary names; `dprun apply PLAN --only device=NAME,domain=NAME` repeats what did not succeed."},
-		{10, "The plan is invalid. Nothing of it was contacted.",
-			"A change to the plan, or a file that it reads.",
-			"Alert whoever changed the plan. `dprun validate PLAN` shows every error with its line."},
-		{11, "A plugin that is needed cannot be used. Files of the plugins' directory that nothing needs are warnings.",
-			"Its file is not executable or can be changed by others, the directory `plugins` is open to others, two plugins have one name, or it is broken at its start.",
-			"Alert. `dprun plugin list` shows all plugins with what is wrong."},
-		{12, "The same plan is already running, or its run is being recovered. Nothing of it was contacted.",
-			"A run takes longer than the time between two starts, or somebody started the plan by hand.",
-			"Usually nothing. Alert if it repeats; the message names the process that has the plan."},
-		{13, "The run was started outside its maintenance window. Nothing was contacted.",
-			"The timer and the window do not agree, often about a time zone or a change of the clocks; or a missed start was made up for.",
-			"Usually nothing. If it repeats, correct the timer or the window."},
-		{14, "Nothing matched, or all tasks were skipped: nothing was backed up.",
-			"No device could be reached, no pattern matches, or `--only` left nothing.",
-			"Alert. The message or the summary says for each device why."},
-		{15, "A check of the whole plan, or the plan's pre-script, failed. No device was changed.",
-			"No destination can be used, or the pre-script ended with an error.",
-			"Alert. `dprun plan PLAN` checks the destinations again; `dprun runs logs latest` has what the script printed."},
-		{16, "**A device may still be quiesced, or is back and not healthy, or what a restore has left is not proven or not saved.** Wins over all others.",
-			"A device did not come back after its unquiesce, could not be reached, or dprun ended before it could bring it back. Of a restore: its import was cut off, or not saved.",
-			"Wake somebody up. `dprun owed` says which device and what to type there; `dprun recover` tries again and verifies."},
-		{17, "Every gateway is back, and an `after_unquiesce` script has not worked: **traffic may still be led around a gateway.**",
-			"The script that puts a gateway back into the load balancer failed, or dprun ended before it ran.",
-			"Alert. `dprun owed` names the script and its last error; mend that, and `dprun recover` runs the script again."},
-		{18, "The plan says `four_eyes`: what was asked for waits for a second person. Nothing was contacted.",
-			"`dprun --server` asked a server to start such a plan.",
-			"Have somebody else approve it, within half an hour: on the page, or by the command that the message shows."},
-		{64, "The command line is wrong, or a plan that quiesces was started off a terminal without `--yes`.",
-			"A misspelt command, flag, plan or run; a state directory that cannot be used.",
-			"Correct it. The message says what was expected, and `--help` what there is."},
-		{70, "Internal error: dprun or its journal is at fault.",
-			"A fault of dprun, a file system that fails under the state directory, or a host on which no guard process can be started.",
-			"Alert. `dprun owed` and `dprun recover` first, then report it with the run's log."},
-		{130, "Cancelled by SIGINT (Ctrl-C), cleaned up.",
-			"Somebody stopped it.",
-			"Nothing."},
-		{143, "Cancelled by SIGTERM or SIGHUP, cleaned up.",
-			"The service was stopped, the host was shut down, or a terminal was closed.",
-			"Nothing."},
+func Exits() (all []Exit) {
+	for s := range prose.Sections(exitTexts) {
+		code, _ := strconv.Atoi(s.Name)
+		all = append(all, Exit{code, s.Field("meaning"), s.Field("cause"), s.Field("action")})
 	}
+	return all
 }
+
+//go:embed exits.txt
+var exitTexts string
 
 // graverExit returns the exit code that wins: first that a device may be
 // quiesced, then that traffic may be led away, then an internal error, then the
