@@ -10,6 +10,7 @@ import (
 
 	"github.com/dprun/dprun/runner/clock"
 	"github.com/dprun/dprun/runner/journal"
+	"github.com/dprun/dprun/runner/lock"
 	"github.com/dprun/dprun/runner/pending"
 	"github.com/dprun/dprun/runner/report"
 	"github.com/dprun/dprun/runner/serve"
@@ -257,6 +258,27 @@ func TestARequestIsApprovedAfterARestartAndStartedOnce(t *testing.T) {
 	}
 	if st := need.Value(b.Start(t.Context(), byAnna))(t); st.Ended.IsZero() || len(b.starts()) != 1 {
 		t.Errorf("%+v, %d runs", st, len(b.starts()))
+	}
+}
+
+// TestARequestThatIsSentAgainIsAnsweredWhileAnotherProcessHasThePlan: it starts nothing.
+func TestARequestThatIsSentAgainIsAnsweredWhileAnotherProcessHasThePlan(t *testing.T) {
+	t.Parallel()
+	b := newBureau(t)
+	q := StartRequest{Plan: "plain", By: "anna", Who: "sub-anna", Key: "k1", Digest: "d1"}
+	first := need.Value(b.Start(t.Context(), q))(t)
+	b.close()
+	b.open(t)
+	other := need.Value(Open(Options{StateDir: b.dir, Version: "0.1.0-test", Environ: os.Environ()}))(t)
+	defer func() { need.Done(t, other.Close()) }()
+	held := need.Value(other.locks.TryAcquire(lock.PlanKey(plain.Plan, plain.Origin), lock.Exclusive, lock.Info{}))(t)
+	defer func() { need.Done(t, held.Release()) }()
+	if again, err := b.Start(t.Context(), q); err != nil || again.Run != first.Run {
+		t.Errorf("%+v, %v; want run %s", again, err, first.Run)
+	}
+	q.Key = "k2"
+	if _, err := b.Start(t.Context(), q); !errors.Is(err, report.Runs) {
+		t.Errorf("another request: %v", err)
 	}
 }
 
