@@ -32,11 +32,11 @@ help: ## this list
 FAST = ./plan/... ./runner/backups ./runner/drill ./runner/engine ./runner/evidence ./runner/graph ./runner/lifecycle ./runner/lock ./runner/metrics ./runner/redact \
 	./runner/restore ./runner/retention ./runner/schedule ./runner/secret ./runner/state ./runner/status ./sdk/failure ./sdk/schema ./cmd/dprun/view
 SLOW = TestARunInterruptedAnywhere|TestAskingWhatIsPending|TestATaskCostsTheSame
-# The compiler takes most of the time: it optimises only what the tests spend theirs in, and nobody debugs these programs.
+# The compiler takes most of the time: it optimises only what the tests spend theirs in, leaves out what debuggers need, and collects garbage seldom.
 QUICK = -gcflags='all=-N -l -dwarf=false' $(patsubst %,-gcflags=%/...=-dwarf=false,github.com/dprun/dprun runtime internal/runtime) -ldflags='-s -w'
 
 test-fast: ## the pure core and the language: no server, no root, no other program; under a minute
-	$(GO) test -short -vet=off $(QUICK) -skip '$(SLOW)' $(FAST)
+	GOGC=400 $(GO) test -short -vet=off $(QUICK) -skip '$(SLOW)' $(FAST)
 
 test: deps check unit ## all that CI runs
 
