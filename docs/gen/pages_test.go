@@ -166,3 +166,25 @@ func TestEveryPageSaysFirstWhoNeedsIt(t *testing.T) {
 		}
 	}
 }
+
+// TestEveryDecisionIsWhole: what was decided, why, and against what, in this
+// order; and the list of decisions has all of them.
+func TestEveryDecisionIsWhole(t *testing.T) {
+	t.Parallel()
+	list := string(need.Value(os.ReadFile("../adr/README.md"))(t))
+	names := need.Value(filepath.Glob("../adr/[0-9]*.md"))(t)
+	if rows := strings.Count(list, "\n| [0"); rows != len(names) || rows < 10 {
+		t.Errorf("the list has %d decisions, and there are %d", rows, len(names))
+	}
+	parts := regexp.MustCompile(`(?m)^(# [0-9]{4} \S|\*\*[A-Z][a-z ]+\.?\*\*)`)
+	for _, name := range names {
+		page := string(need.Value(os.ReadFile(name))(t))
+		number := filepath.Base(name)[:4]
+		if got := strings.Join(parts.FindAllString(page, -1), " "); !regexp.MustCompile(`^# ` + number + ` \S \*\*Decided\.\*\* \*\*Why\.\*\* \*\*Rejected\.\*\* \*\*Costs\.\*\* \*\*Think again\*\*$`).MatchString(got) {
+			t.Errorf("%s has the parts %s", name, got)
+		}
+		if !strings.Contains(list, "["+number+"]("+filepath.Base(name)+")") {
+			t.Errorf("the list does not lead to %s", name)
+		}
+	}
+}
