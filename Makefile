@@ -3,6 +3,7 @@
 GO         ?= go
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOLANGCI    = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+BUF         = @bufbuild/buf@1.75.0
 BENCH       = testfixtures/bench
 S3          = examples/plugins/s3
 VERSION    ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
@@ -58,8 +59,9 @@ lint: ## staticcheck of every module
 	cd $(BENCH) && $(GO) run $(STATICCHECK) ./...
 	cd $(S3) && $(GO) run $(STATICCHECK) ./...
 
-lint-all: ## more linters, outside the gate: compiling them takes minutes
+lint-all: ## more linters, outside the gate: compiling them takes minutes; needs npm for the protocol's
 	$(GO) run $(GOLANGCI) run ./... ./.release
+	npm exec --yes --package=$(BUF) -- buf lint sdk/proto
 
 darwin: ## darwin must compile
 	GOOS=darwin GOARCH=arm64 $(GO) build -gcflags='all=-N -l -dwarf=false' -ldflags='-s -w' ./cmd/... ./plan/... ./runner/... ./plugins/... ./sdk/...
