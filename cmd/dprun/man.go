@@ -71,11 +71,13 @@ func manualPage(c *cobra.Command) string {
 	options(&b, "OPTIONS OF EVERY COMMAND", c.InheritedFlags())
 	var also []string
 	if c.HasParent() {
-		also = append(also, pageName(c.Parent()))
+		also = append(also, pageName(c.Parent())+" (1)")
+	} else {
+		also = append(also, "dprun.hcl (5)") // comes with the packages
 	}
 	for _, sub := range c.Commands() {
 		if sub.IsAvailableCommand() {
-			also = append(also, pageName(sub))
+			also = append(also, pageName(sub)+" (1)")
 		}
 	}
 	line(".SH SEE ALSO")
@@ -84,7 +86,7 @@ func manualPage(c *cobra.Command) string {
 		if i == len(also)-1 {
 			end = ""
 		}
-		line(".BR %s (1)%s", roff(other), end)
+		line(".BR %s%s", roff(other), end)
 	}
 	return b.String()
 }
