@@ -115,7 +115,7 @@ packages: ## dist: packages for Debian and RPM, of what stands here
 	$(GO) run ./.release -packages deb,rpm
 
 test-packages: deps ## installs the packages in a Debian of their own, as root; takes minutes
-	./testfixtures/install-deps.sh mmdebstrap rpm buildah
+	./testfixtures/install-deps.sh mmdebstrap rpm buildah lintian
 	$(GO) test -tags packages ./.release -run 'CleanHost|Image' -count 1 -timeout 30m
 
 OUT ?= dist

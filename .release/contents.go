@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // archive is what users without packages get.
@@ -145,10 +146,13 @@ type info struct {
 	Mode  fs.FileMode `json:"mode"`
 }
 
+const maintainer = "dprun <dprun@dprun.invalid>"
+
 // packages builds packages: deb, rpm.
 func (b *build) packages(p platform, kinds ...string) error {
 	stage := filepath.Join(b.stage, "package-"+p.arch)
-	only := map[string]string{"/usr/share/zsh/vendor-completions/_dprun": "deb", "/usr/share/zsh/site-functions/_dprun": "rpm"}
+	only := map[string]string{"/usr/share/zsh/vendor-completions/_dprun": "deb", "/usr/share/zsh/site-functions/_dprun": "rpm",
+		"/usr/share/doc/dprun/changelog.Debian.gz": "deb", "/usr/share/lintian/overrides/dprun": "deb"}
 	var contents []content
 	add := func(target string, mode fs.FileMode, data []byte) error {
 		at := filepath.Join(stage, strconv.Itoa(len(contents)))
@@ -177,6 +181,14 @@ func (b *build) packages(p platform, kinds ...string) error {
 	if changes, err = compressed(changes); err != nil {
 		return err
 	}
+	debian, err := compressed(fmt.Appendf(nil, "dprun (%s-1) unstable; urgency=medium\n\n  * What is new stands in changelog.gz.\n\n -- %s  %s\n", number(b.version), maintainer, b.at.Format(time.RFC1123Z)))
+	if err != nil {
+		return err
+	}
+	overrides, err := read(".release/packages/lintian-overrides")
+	if err != nil {
+		return err
+	}
 	files := []file{
 		{"/usr/bin/dprun", 0o755, program},
 		{"/usr/share/bash-completion/completions/dprun", 0o644, b.completions["bash"]},
@@ -185,6 +197,8 @@ func (b *build) packages(p platform, kinds ...string) error {
 		{"/usr/share/fish/vendor_completions.d/dprun.fish", 0o644, b.completions["fish"]},
 		{"/usr/share/doc/dprun/THIRD_PARTY_LICENSES", 0o644, b.licences},
 		{"/usr/share/doc/dprun/changelog.gz", 0o644, changes},
+		{"/usr/share/doc/dprun/changelog.Debian.gz", 0o644, debian},
+		{"/usr/share/lintian/overrides/dprun", 0o644, overrides[0].data},
 	}
 	for _, page := range b.pages {
 		z, err := compressed(page.data)
@@ -220,12 +234,12 @@ func (b *build) packages(p platform, kinds ...string) error {
 	script := func(name string) string { return filepath.Join(b.root, ".release/packages", name) }
 	config, err := json.Marshal(map[string]any{
 		"name": "dprun", "arch": p.arch, "platform": p.os, "version": number(b.version), "release": "1", "section": "admin", "priority": "optional",
-		"maintainer": "dprun <dprun@dprun.invalid>", "homepage": "https://github.com/dprun/dprun", "license": "Apache-2.0", "vendor": "dprun",
-		"description":      "Back up fleets of IBM DataPower gateways from plan files\nPlans are kept under version control. No gateway is left quiesced without somebody knowing,\nand no backup is called good that is not.",
+		"maintainer": maintainer, "homepage": "https://github.com/dprun/dprun", "license": "Apache-2.0", "vendor": "dprun",
+		"description":      "Back up fleets of IBM DataPower gateways from plan files\nPlans are kept under version control. No gateway is left quiesced\nwithout somebody knowing, and no backup is called good that is not.",
 		"recommends":       []string{"ca-certificates"},
 		"contents":         contents,
 		"scripts":          map[string]string{"preinstall": script("preinst"), "postinstall": script("postinst"), "preremove": script("prerm"), "postremove": script("postrm")},
-		"deb":              map[string]any{"compression": "gzip", "predepends": []string{"passwd"}, "fields": map[string]string{"Bugs": "https://github.com/dprun/dprun/issues"}},
+		"deb":              map[string]any{"compression": "gzip", "predepends": []string{"passwd"}},
 		"rpm":              map[string]any{"buildhost": "dprun", "compression": "gzip", "summary": "Back up fleets of IBM DataPower gateways from plan files"},
 		"overrides":        map[string]any{"rpm": map[string]any{"depends": []string{"shadow-utils", "util-linux"}}},
 		"disable_globbing": true,

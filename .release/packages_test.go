@@ -196,6 +196,10 @@ func TestThePackageOnACleanHost(t *testing.T) {
 	for _, version := range []string{"v0.1.0", "v0.2.0"} {
 		need.Done(t, release([]string{"-packages", "deb,rpm", "-version", version, "-out", filepath.Join(packages, version)}))
 	}
+	first := need.Value(filepath.Glob(filepath.Join(packages, "v0.1.0", "*.deb")))(t)[0]
+	if out, err := exec.Command("lintian", "--allow-root", "--fail-on", "error,warning", first).CombinedOutput(); err != nil {
+		t.Errorf("Debian's own check of packages: %v\n%s", err, out)
+	}
 	h := newHost(t)
 	for _, version := range []string{"v0.1.0", "v0.2.0"} {
 		deb := need.Value(filepath.Glob(filepath.Join(packages, version, "*.deb")))(t)[0]
