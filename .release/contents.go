@@ -97,8 +97,36 @@ func completionName(shell string) string {
 func (b *build) bill(p platform) error {
 	at := filepath.Join(b.out, fmt.Sprintf("dprun_%s_%s.cdx.json", number(b.version), p))
 	// For this machine: the tool reads the program, and does not run it.
-	_, err := run([]string{"GOFLAGS="}, "go", "run", cyclonedx, "bin", "-json", "-noserial", "-notimestamp", "-licenses", "-version", b.version, "-output", at, b.path(p))
-	return err
+	if _, err := run([]string{"GOFLAGS="}, "go", "run", cyclonedx, "bin", "-json", "-noserial", "-notimestamp", "-licenses", "-version", b.version, "-output", at, b.path(p)); err != nil {
+		return err
+	}
+	text, err := os.ReadFile(at)
+	if err != nil {
+		return err
+	}
+	if text, err = withoutTools(text); err != nil {
+		return fmt.Errorf("%s: %w", at, err)
+	}
+	return os.WriteFile(at, text, 0o644)
+}
+
+// withoutTools takes the tool that made a list of modules out of it: its sums
+// depend on the directories in which it was compiled.
+func withoutTools(bill []byte) ([]byte, error) {
+	var all, metadata map[string]json.RawMessage
+	if err := json.Unmarshal(bill, &all); err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(all["metadata"], &metadata); err != nil {
+		return nil, err
+	}
+	delete(metadata, "tools")
+	var err error
+	if all["metadata"], err = json.Marshal(metadata); err != nil {
+		return nil, err
+	}
+	text, err := json.MarshalIndent(all, "", "  ")
+	return append(text, '\n'), err
 }
 
 // sums writes the digests of all files, in the form of sha256sum.

@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +16,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/dprun/dprun/testfixtures/need"
 )
@@ -56,6 +59,26 @@ func TestWhatIsNoReleaseIsNeverTakenForANewerOne(t *testing.T) {
 		if got := number(version); got != want {
 			t.Errorf("%s is %s, not %s", version, got, want)
 		}
+	}
+}
+
+func TestTheListOfModulesDoesNotDependOnTheToolThatMadeIt(t *testing.T) {
+	t.Parallel()
+	made := func(sum string) []byte {
+		return []byte(`{"bomFormat":"CycloneDX","metadata":{"tools":[{"name":"x","hashes":["` + sum + `"]}],"component":{"name":"dprun"}},"components":[{"name":"a<b"}]}`)
+	}
+	one := need.Value(withoutTools(made("1")))(t)
+	if !bytes.Equal(one, need.Value(withoutTools(made("2")))(t)) {
+		t.Errorf("it depends on the tool:\n%s", one)
+	}
+	var held map[string]any
+	need.Done(t, json.Unmarshal(one, &held))
+	want := map[string]any{"bomFormat": "CycloneDX", "metadata": map[string]any{"component": map[string]any{"name": "dprun"}}, "components": []any{map[string]any{"name": "a<b"}}}
+	if d := cmp.Diff(want, held); d != "" {
+		t.Errorf("(-want +got)\n%s", d)
+	}
+	if _, err := withoutTools([]byte(`{}`)); err == nil {
+		t.Error("a list without metadata is taken")
 	}
 }
 
