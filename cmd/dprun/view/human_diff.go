@@ -23,7 +23,7 @@ func (h *Human) showDiff(b *strings.Builder, p painter, d report.Diff) {
 	}
 	fmt.Fprintf(b, "%d added, %d removed, %d changed", d.Added, d.Removed, d.Changed)
 	if d.Omitted > 0 {
-		fmt.Fprintf(b, ", and %d more that are not told", d.Omitted)
+		fmt.Fprintf(b, ", and %d more that are not listed", d.Omitted)
 	}
 	b.WriteString(".\n")
 }

@@ -105,7 +105,7 @@ func writeRooms(b *strings.Builder, p painter, rooms []report.Room) {
 			free, total = "not told", ""
 		}
 		if r.FillsIn > 0 {
-			fills = text("full in " + Span(r.FillsIn) + ", as it goes now")
+			fills = text("full in " + Span(r.FillsIn) + ", at the current rate")
 			if r.FillsIn < fillsSoon {
 				fills = toned(fills.text, yellow)
 			}

@@ -99,13 +99,13 @@ func down(o report.Overview, outside int, now time.Time) glance {
 	}
 	switch {
 	case o.Down.Unknown != "":
-		g.Tone, g.Word, g.Answer = alarm, "Unknown", "Not all can be read: "+o.Down.Unknown
+		g.Tone, g.Word, g.Answer = alarm, "Unknown", "Some of it cannot be read: "+o.Down.Unknown
 	case lost > 0:
 		g.Tone, g.Word = alarm, "Act now"
 		g.Answer = fmt.Sprintf("%s may be down because of us, since %s (%s).", count(lost, "device or domain", "devices and domains"), clock(oldest), view.Span(now.Sub(oldest)))
 	case outside > 0:
 		g.Tone, g.Word = warn, "Look"
-		g.Answer = fmt.Sprintf("Of what you may see nothing is left down. %s to plans that you may not see.", belong(outside))
+		g.Answer = fmt.Sprintf("Nothing that you may see is left down. %s to plans that you may not see.", belong(outside))
 	case other > 0:
 		g.Tone, g.Word = warn, "Look"
 		g.Answer = fmt.Sprintf("Nothing is left down. %s still to be done.", isAre(other, "other thing", "other things"))
@@ -203,7 +203,7 @@ func work(w report.OverviewWork, now time.Time) glance {
 		g.More = "No plan is due."
 	}
 	if x := w.Paused; x != nil {
-		g.More = fmt.Sprintf("Nothing new is started: %s has asked for that, %s ago.", x.By, view.Span(now.Sub(x.Since)))
+		g.More = fmt.Sprintf("Nothing new is started: %s asked for that %s ago.", x.By, view.Span(now.Sub(x.Since)))
 		if g.Tone == good || g.Tone == calm {
 			g.Tone, g.Word = warn, "Look"
 		}
@@ -237,10 +237,10 @@ func coverage(c report.OverviewCoverage) glance {
 	case stale > 0:
 		g.Tone, g.Word = bad, "Look"
 		g.Answer = fmt.Sprintf("%d of %d have no good set within the goal.", stale, expected)
-		g.More = fmt.Sprintf("The goal has passed %s ago.", view.Span(over))
+		g.More = fmt.Sprintf("The goal passed %s ago.", view.Span(over))
 	case unknown > 0:
 		g.Tone, g.Word = warn, "Unknown"
-		g.Answer = fmt.Sprintf("Of %s nobody can tell.", count(unknown, "plan", "plans"))
+		g.Answer = fmt.Sprintf("Unknown for %s.", count(unknown, "plan", "plans"))
 	case len(c.Plans) == 0:
 		g.Tone, g.Word, g.Answer = warn, "Look", "No plan is served: nothing is backed up by itself."
 	default:

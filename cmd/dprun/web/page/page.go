@@ -157,12 +157,12 @@ var dones = map[string]string{
 	"recovering":  "What we quiesced is being brought back. This page says when it is.",
 	"hold":        "Nothing new is quiesced now. What is quiesced comes back as planned.",
 	"release":     "The hold is released.",
-	"pause":       "Nothing new is started now, also after the server was started anew. Runs under way go on.",
+	"pause":       "Nothing new is started now, not even after a restart of the server. Runs under way go on.",
 	"lift":        "Plans are started again when they are due.",
-	"waits":       "Nothing is done yet: a second person has to approve it. It stands below.",
-	"approve":     "It is approved, and done in the name of both.",
-	"refuse":      "It is refused or withdrawn, and on record with your name.",
-	"acknowledge": "It is acknowledged, and on record with your name.",
+	"waits":       "Nothing is done yet: a second person must approve it. It is listed below.",
+	"approve":     "It is approved, and done in both your names.",
+	"refuse":      "It is refused or withdrawn. The record has your name.",
+	"acknowledge": "It is acknowledged. The record has your name.",
 	"cancel":      "The run was asked to stop. It brings back what it has quiesced first.",
 }
 
@@ -170,12 +170,12 @@ func (p *pages) answering(of route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		who, is := access.From(r.Context())
 		var a answer
-		err := errors.New("say first who you are")
+		err := errors.New("log in first")
 		switch {
 		case !is:
 			a.status = http.StatusUnauthorized
 		case !who.May(of.least):
-			a.status, err = http.StatusForbidden, fmt.Errorf("this takes the role %s, and you have %s", of.least, who.Role)
+			a.status, err = http.StatusForbidden, fmt.Errorf("this needs the role %s, and you have %s", of.least, who.Role)
 		default:
 			r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
 			ctx, end := context.WithTimeout(r.Context(), longest(r))
