@@ -1,11 +1,11 @@
-// A key and a certificate that signs itself, for the TLS between dprun and this
-// process. Node makes keys and signatures, and no certificates: what is missing
-// is writing down about twenty fields in DER, less than any package for it.
+// Makes a key and a self-signed certificate for the TLS between dprun and this
+// process. Node makes keys and signatures but no certificates. What is missing
+// is about twenty fields in DER, which is less code than any package for it.
 'use strict';
 
 const { generateKeyPairSync, randomBytes, sign } = require('node:crypto');
 
-// der is one value: a tag, the length of the content, the content.
+// der encodes one value: a tag, the length of the content, the content.
 function der(tag, ...parts) {
   const content = Buffer.concat(parts);
   const n = content.length;
@@ -18,7 +18,7 @@ const set = (...parts) => der(0x31, ...parts);
 const octets = (content) => der(0x04, content);
 const oid = (hex) => der(0x06, Buffer.from(hex, 'hex'));
 
-// time is a UTCTime until 2049 and a GeneralizedTime from then on (RFC 5280, 4.1.2.5).
+// time encodes a date as a UTCTime until 2049, and as a GeneralizedTime from then on (RFC 5280, 4.1.2.5).
 function time(date) {
   const digits = date.toISOString().replace(/[-:T]|\.\d+/g, '');
   return date.getUTCFullYear() < 2050 ? der(0x17, Buffer.from(digits.slice(2))) : der(0x18, Buffer.from(digits));
@@ -26,8 +26,8 @@ function time(date) {
 
 const ecdsaWithSHA256 = () => sequence(oid('2a8648ce3d040302'));
 
-// certificate makes both. The host trusts exactly this certificate, and looks
-// for the name localhost in it: go-plugin calls every plugin so.
+// certificate makes both. The host trusts exactly this certificate, and expects
+// the name localhost in it: go-plugin gives every plugin that name.
 function certificate(name = 'localhost') {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const now = new Date();
@@ -40,8 +40,8 @@ function certificate(name = 'localhost') {
     der(0xa0, der(0x02, Buffer.from([2]))), // version 3
     der(0x02, serial),
     ecdsaWithSHA256(),
-    subject, // it is its own issuer
-    sequence(time(year(-1)), time(year(30))), // a clock that is set must not end a run
+    subject, // it signs itself
+    sequence(time(year(-1)), time(year(30))), // setting a clock must not end a run
     subject,
     publicKey.export({ type: 'spki', format: 'der' }),
     der(0xa3, sequence(

@@ -1,4 +1,4 @@
-// What the plugin offers, and what its configuration may be.
+// What the plugin offers, and the rules for its configuration.
 'use strict';
 
 const { readFileSync } = require('node:fs');
@@ -26,12 +26,12 @@ const schema = {
   }],
 };
 
-// known is a value that can be judged.
+// known reports whether a value can be checked.
 const known = (v) => v !== unknown && v !== null && v !== undefined;
 
 const units = { ns: 1e-6, us: 1e-3, 'µs': 1e-3, ms: 1, s: 1e3, m: 60e3, h: 3600e3, d: 86400e3 };
 
-// milliseconds reads a duration as a plan writes it; NaN: it is none.
+// milliseconds parses a duration as a plan writes it; NaN: it is not one.
 function milliseconds(text) {
   const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h|d)/g)];
   if (text === '0') return 0;
@@ -39,7 +39,7 @@ function milliseconds(text) {
   return parts.reduce((sum, [, n, unit]) => sum + Number(n) * units[unit], 0);
 }
 
-// validate gives what is wrong with a configuration; it does no I/O.
+// validate returns the errors in a configuration; it does no I/O.
 function validate(config) {
   const out = [];
   const say = (path, summary, detail, severity = 'SEVERITY_ERROR') => out.push({ severity, summary, detail, path: [path] });
@@ -66,8 +66,8 @@ function validate(config) {
   return out;
 }
 
-// trusted are the certificates that a server is checked against; undefined:
-// Node's own, which is all that Node looks at by itself.
+// trusted returns the certificates to verify a server against; undefined:
+// Node's own. Node itself does not look at SSL_CERT_FILE.
 function trusted(file = process.env.SSL_CERT_FILE) {
   return file ? readFileSync(file) : undefined;
 }

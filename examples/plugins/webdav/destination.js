@@ -1,4 +1,4 @@
-// Keeps files at a WebDAV server: all or nothing, and nothing is ever replaced.
+// Keeps files on a WebDAV server: all or nothing, and nothing is ever replaced.
 'use strict';
 
 const { createHash, randomBytes } = require('node:crypto');
@@ -9,9 +9,9 @@ const { milliseconds, trusted } = require('./config');
 const { Failure, from } = require('./failure');
 const { Client, explain, pause, refused } = require('./webdav');
 
-const cleanupLimit = 20e3; // ms for what is done after a call was given up
-const publishLimit = 60e3; // ms; publishing is not cut when a call ends: half way its outcome would not be known
-const claimLimit = 2 * publishLimit; // ms after which a claim is one that a killed process has left
+const cleanupLimit = 20e3; // ms for cleaning up after a call was given up
+const publishLimit = 60e3; // ms; the end of a call does not cut publishing, because the outcome would be unknown half way
+const claimLimit = 2 * publishLimit; // ms after which a claim must be from a process that was killed
 const inTheWay = "change the destination's `path`, or see what it is before moving it away";
 
 const dirOf = (path) => path.slice(0, Math.max(0, path.lastIndexOf('/')));
@@ -20,10 +20,10 @@ const base = (path) => path.slice(path.lastIndexOf('/') + 1);
 const sha256 = (text) => createHash('sha256').update(text).digest('hex');
 const byBytes = (a, b) => Buffer.compare(Buffer.from(a.path), Buffer.from(b.path));
 
-// Characters that steer a terminal, as dprun has them.
+// Characters that control a terminal; dprun refuses the same ones.
 const steers = /[\p{Cc}\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/u;
 
-// checkPath refuses what is no final name below the directory.
+// checkPath refuses a path that cannot be a final name below the directory.
 function checkPath(path) {
   const parts = path.split('/');
   const bad = parts.some((p) => p === '' || p === '.' || p === '..' || p.startsWith('.dprun-'));
@@ -38,7 +38,7 @@ function marked(owner) {
 }
 const tempName = (owner) => `.dprun-${marked(owner)}-${randomBytes(8).toString('hex')}.part`;
 
-// counter lets bytes through, counts and hashes them.
+// counter passes bytes on, counts and hashes them.
 function counter(report = () => {}) {
   const hash = createHash('sha256');
   const t = new Transform({ transform(part, _, next) {
@@ -68,7 +68,7 @@ class Destination {
     this.client.close();
   }
 
-  // doing puts before a failure what was attempted.
+  // doing runs f, and puts in front of its failure what was attempted.
   async doing(what, path, f) {
     try {
       return await f();
@@ -105,7 +105,7 @@ class Destination {
     }
   }
 
-  // open opens the local file, which must have the size that was announced.
+  // open opens the local file, whose size must be the announced one.
   async open(r) {
     let file;
     try {
@@ -124,7 +124,7 @@ class Destination {
     await this.directory(dir, signal);
     const verify = r.verify === 'VERIFY_SENT' ? r.verify : 'VERIFY_READ_BACK';
     const report = (verified, existed) => ({
-      location: this.client.href(r.path), size: r.size, sha256: r.sha256, verified, existed, durable: false, mode_kept: true, // WebDAV has no modes, and no way to ask for the disk
+      location: this.client.href(r.path), size: r.size, sha256: r.sha256, verified, existed, durable: false, mode_kept: true, // WebDAV has no modes, and the server cannot be asked about its disk
     });
     if (await this.stands(r, signal)) return report('VERIFY_READ_BACK', true);
     const temp = join(dir, tempName(r.owner));
@@ -161,7 +161,7 @@ class Destination {
     }
   }
 
-  // get reads a file to the end of what takes it.
+  // get reads a file to the end of the streams in `into`.
   async get(path, signal, ...into) {
     const res = await this.client.send('GET', path, { signal });
     if (res.statusCode !== 200) {
@@ -181,7 +181,7 @@ class Destination {
     return { bytes: count.bytes, sum: count.sum() };
   }
 
-  // stands says whether the final name holds the very content. Other content is a failure.
+  // stands reports whether the final name holds the same content. Other content is a failure.
   async stands(r, signal) {
     const there = await this.client.stat(r.path, signal);
     if (!there) return false;
@@ -189,19 +189,19 @@ class Destination {
     throw new Failure('exists', 'occupied', `something else stands there already (${there.collection ? 'a directory' : `${there.size} bytes`})`, "see whose it is (a set has a manifest, *.dprun.json, beside it) before moving it away, or make the destination's `path` distinct, for example with ${stamp}");
   }
 
-  // move gives a file another name, and refuses one that is taken.
+  // move gives a file another name. It refuses a name that is taken.
   move(from, to, signal) {
     return this.client.expect([201], 'MOVE', from, { headers: { Destination: this.client.href(to), Overwrite: 'F' }, signal, harmless: false });
   }
 
-  // publish gives the file its final name. It says whether the same stood there already.
+  // publish gives the file its final name. It reports whether the same content was there already.
   async publish(temp, r, signal) {
     const release = await this.claim(r.path, signal);
     const uncut = AbortSignal.timeout(publishLimit);
     try {
       await this.move(temp, r.path, uncut);
       return false;
-    } catch (err) { // the answer may be lost, or another store was faster
+    } catch (err) { // the answer may have been lost, or another store was faster
       const taken = from(err).kind === 'exists';
       let same;
       try {
@@ -218,14 +218,14 @@ class Destination {
     }
   }
 
-  // claim makes a directory that says: somebody publishes under this name. Apache
-  // looks whether a name is taken, and renames afterwards: two that do so at the
-  // same time would both succeed. Making a directory is atomic everywhere.
+  // claim makes a directory that reserves a final name while a store publishes under
+  // it. Apache checks whether a name is taken and renames afterwards, so two stores at
+  // the same time would both succeed. Making a directory is atomic on every server.
   async claim(path, signal) {
     const name = join(dirOf(path), `.dprun-claim-${sha256(base(path)).slice(0, 32)}/`);
     const until = Date.now() + publishLimit;
     for (let refusals = 0; ;) {
-      // Not cut when the call ends: a claim that nobody knows of would stay.
+      // The end of the call does not cut this: a claim that nobody knows about would stay.
       const { status } = await this.client.expect([201, 403, 405], 'MKCOL', name, { signal: AbortSignal.timeout(cleanupLimit) });
       if (status === 201) break;
       const there = await this.client.stat(name, signal);
@@ -237,21 +237,22 @@ class Destination {
     return () => this.remove(name);
   }
 
-  // directory sees that a directory is there, and makes what is missing below the configured one.
+  // directory makes sure that a directory exists, and makes what is missing below the configured one.
   async directory(dir, signal, tries = 3) {
     const there = await this.client.stat(dir, signal);
     if (there && there.collection) return;
     if (there) throw new Failure('exists', 'occupied', `${this.client.href(dir)} is there and is not a directory`, inTheWay);
     if (dir === '') throw new Failure('not_found', 'no_directory', `the directory ${this.client.href('')} is not there`, 'make it at the server, or correct url');
     await this.directory(dirOf(dir), signal);
-    // Without the slash Apache's mod_dir answers 301 where it is there. Where another store was faster, mod_dav says 403.
+    // Without the slash Apache's mod_dir answers 301 if the directory exists. If another store was
+    // faster, mod_dav answers 403.
     const { status } = await this.client.expect([201, 403, 405, 409], 'MKCOL', `${dir}/`, { signal });
     if (status === 201) return;
     if (tries === 0) throw refused({ statusCode: status, headers: {} });
     await this.directory(dir, signal, tries - 1);
   }
 
-  // remove takes away what is temporary, as well as it can be done, whatever ended the call.
+  // remove tries to remove a temporary object, whatever ended the call.
   async remove(path) {
     try {
       await this.client.expect([200, 204, 404], 'DELETE', path, { signal: AbortSignal.timeout(cleanupLimit) });

@@ -8,13 +8,13 @@ class Failure extends Error {
     Object.assign(this, { kind, reason, remedy });
   }
 
-  // after puts before the text what was attempted.
+  // after puts what was attempted in front of the text.
   after(what) {
     return new Failure(this.kind, this.reason, `${what}: ${this.message}`, this.remedy);
   }
 }
 
-// from makes any error a failure; one that nobody foresaw is a fault of the plugin.
+// from turns any error into a failure. An unforeseen error is a fault of the plugin.
 function from(err) {
   return err instanceof Failure ? err : new Failure('internal', '', String((err && err.message) || err));
 }

@@ -4,7 +4,7 @@
 // unknown stands for a value that is not known yet; only ValidateConfig gets one.
 const unknown = Symbol('unknown');
 
-// decode reads one value. Numbers that no float64 holds come as strings.
+// decode reads one value. Numbers that do not fit into a float64 arrive as strings.
 function decode(raw) {
   let at = 0;
   const take = (n) => {
@@ -21,7 +21,7 @@ function decode(raw) {
   const list = (n) => Array.from({ length: n }, value);
   const map = (n) => Object.fromEntries(Array.from({ length: n }, () => [value(), value()]));
   const extension = (n) => {
-    take(n + 1); // its type, and what is known all the same (cty's "refinements")
+    take(n + 1); // its type, and what is known about it (cty's "refinements")
     return unknown;
   };
   function value() {

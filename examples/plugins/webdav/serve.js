@@ -1,5 +1,5 @@
 // Serves dprun's plugin protocol to the one host that has started this process.
-// docs/plugin-protocol.md says what is done here, step by step.
+// docs/plugin-protocol.md describes it step by step.
 'use strict';
 
 const { randomBytes } = require('node:crypto');
@@ -17,7 +17,7 @@ const cookie = 'e0c2c1d7-1f0e-4f5b-9b39-6f0a4f1f6f52';
 const maxText = 4 << 10; // bytes; a status travels in a header, and a call whose header is far larger never ends
 const options = { keepCase: true, longs: Number, enums: String, defaults: true };
 const protocol = loader.loadSync(path.join(__dirname, 'plugin.proto'), options);
-// What is not dprun's: the one service of go-plugin that matters, and how gRPC writes a status down.
+// Definitions that are not dprun's: the one service of go-plugin that matters, and the form of a status in gRPC.
 const others = loader.fromJSON({ nested: {
   plugin: { nested: {
     Empty: { fields: {} },
@@ -32,7 +32,7 @@ const others = loader.fromJSON({ nested: {
 const levels = ['debug', 'info', 'warn', 'error'];
 const least = Math.max(0, levels.indexOf((process.env.DPRUN_PLUGIN_LOG || 'info').toLowerCase()));
 
-// log writes a line that dprun takes for what it says, attributes and all.
+// log writes a line in the form that dprun reads, with its attributes.
 function log(level, message, attributes = {}) {
   if (levels.indexOf(level) < least) return;
   process.stderr.write(`${JSON.stringify({ '@level': level, '@message': message, '@timestamp': new Date().toISOString(), ...attributes })}\n`);
@@ -43,7 +43,7 @@ const codes = {
   no_space: 'RESOURCE_EXHAUSTED', corrupt: 'DATA_LOSS', precondition: 'FAILED_PRECONDITION', cancelled: 'CANCELLED', internal: 'INTERNAL',
 };
 
-// status is a failure as gRPC carries it: exactly one dprun.plugin.v1.Failure in the details.
+// status returns a failure in gRPC's form: exactly one dprun.plugin.v1.Failure in the details.
 function status(err) {
   const f = from(err);
   const short = (s) => (Buffer.byteLength(s) > maxText ? `${Buffer.from(s).subarray(0, maxText).toString('utf8').replace(/\uFFFD$/, '')}…` : s);
@@ -59,7 +59,7 @@ function status(err) {
   return { code, details: message, metadata };
 }
 
-// serve is the plugin's main.
+// serve is all that a plugin's main calls.
 function serve(plugin) {
   const args = process.argv.slice(2);
   if (process.env.DPRUN_PLUGIN !== cookie) {
@@ -83,14 +83,14 @@ function serve(plugin) {
   let last = 0;
   const calls = new Set(); // in flight: { id, abort, done }
 
-  // handle runs one call: what ends it aborts its signal, and its failure is a typed one.
+  // handle runs one call. What ends the call aborts its signal, and every failure is a typed one.
   async function handle(call, name, f) {
     const meta = (key) => String(call.metadata.get(key)[0] || '');
     const controller = new AbortController();
     const abort = (kind, why) => controller.abort(new Failure(kind, '', `${name}: ${why}`));
     const entry = { id: meta('dprun-call'), abort: () => abort('cancelled', 'given up on request') };
     const left = /^\d+$/.test(meta('dprun-timeout')) ? Number(meta('dprun-timeout')) : Infinity;
-    // setTimeout holds 31 bits; more than three weeks are no limit.
+    // setTimeout holds 31 bits; a limit of more than three weeks is ignored.
     const timer = left < 2 ** 31 ? setTimeout(() => abort('timeout', 'no end within the time limit'), left) : undefined;
     call.on('cancelled', entry.abort);
     calls.add(entry);
@@ -166,7 +166,7 @@ function serve(plugin) {
       },
       List: async (r, signal, out) => {
         const objects = await instance(r).list(r, signal);
-        for (let i = 0; i < objects.length; i += 500) out.write({ objects: objects.slice(i, i + 500) }); // a message has 4 MiB at most
+        for (let i = 0; i < objects.length; i += 500) out.write({ objects: objects.slice(i, i + 500) }); // a message has at most 4 MiB
         out.write({ done: {} });
       },
     }),
@@ -192,15 +192,15 @@ function serve(plugin) {
       fs.rmSync(socket, { force: true });
       process.exit(code);
     };
-    server.tryShutdown(gone); // what was answered goes out first
+    server.tryShutdown(gone); // sends what was answered first
     setTimeout(gone, 250);
   }
 
-  // The host holds the other end of a pipe, which the kernel closes however the host ends.
+  // The host holds the other end of a pipe, and the kernel closes it however the host ends.
   const fd = Number(process.env.DPRUN_ORPHAN_FD);
   if (fd >= 3) {
     new net.Socket({ fd, readable: true, writable: false }).on('close', () => end(1, 5000)).on('error', () => {}).resume();
-    // Signals to a whole session are the host's to judge.
+    // Signals to a whole session are ignored: the host decides when to stop.
     for (const s of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(s, () => {});
   }
 
@@ -212,7 +212,7 @@ function serve(plugin) {
       process.exit(70);
     }
     process.stdout.write(`1|1|unix|${socket}|grpc|${own.der.toString('base64').replace(/=+$/, '')}\n`);
-    process.stdout.write = process.stderr.write.bind(process.stderr); // standard output is the protocol's
+    process.stdout.write = process.stderr.write.bind(process.stderr); // standard output belongs to the protocol
   });
 }
 

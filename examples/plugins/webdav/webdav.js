@@ -1,4 +1,4 @@
-// WebDAV (RFC 4918) over Node's own HTTP: requests, their failures, listings.
+// WebDAV (RFC 4918) over Node's own HTTP: requests, failures, listings.
 'use strict';
 
 const http = require('node:http');
@@ -27,14 +27,14 @@ class Client {
     this.agent.destroy();
   }
 
-  // href is the URL of a path below the directory; the empty one is the directory.
+  // href returns the URL of a path below the directory; the empty path is the directory.
   href(path) {
     return this.base.origin + this.base.pathname + path.split('/').map(encodeURIComponent).join('/');
   }
 
-  // send gives the answer's head; its body is still to be read. A request that
-  // can be made again without harm goes out once more where a connection that
-  // was kept turns out to be closed; the others have one of their own.
+  // send returns the head of the answer; its body must still be read. A request
+  // that can be repeated without harm is sent once more if a kept connection
+  // turns out to be closed. Other requests use their own connection.
   async send(method, path, { headers = {}, body, signal, harmless = true } = {}) {
     for (;;) {
       try {
@@ -61,9 +61,10 @@ class Client {
     });
   }
 
-  // expect sends, reads the answer to its end and gives its status: one of those
-  // that are allowed for. Any other is a failure. Some servers lock a name for as
-  // long as a request on it takes: what was refused so is asked for again.
+  // expect sends a request, reads the answer to its end and returns its status,
+  // which must be one of the allowed ones. Any other status is a failure. Some
+  // servers lock a name during a request on it; a request that was refused for
+  // that reason is repeated.
   async expect(allowed, method, path, options, tries = 20) {
     const res = await this.send(method, path, options);
     const text = await read(res, options.signal);
@@ -78,18 +79,18 @@ class Client {
     return this.expect(allowed, 'PROPFIND', path, { headers, body, signal });
   }
 
-  // stat looks at a path; null: nothing is there.
+  // stat describes a path; null: it does not exist.
   async stat(path, signal) {
     const { status, headers, text } = await this.propfind([207, 301, 308, 404, 409], path, '0', depth0, signal);
     if (status === 404 || status === 409) return null;
-    if (status !== 207) { // Apache sends to the name with a slash, where a directory is asked for without
+    if (status !== 207) { // for a directory without its slash, Apache redirects to the name with one
       if (String(headers.location).endsWith(`${new URL(this.href(path)).pathname}/`)) return { collection: true };
       throw refused({ statusCode: status, headers });
     }
     return this.entries(text, headers)[0] || null;
   }
 
-  // children lists a directory; null: it is not there, or is none.
+  // children lists a directory; null: it does not exist or is not a directory.
   async children(path, signal) {
     const dir = path === '' ? '' : `${path}/`;
     const { status, headers, text } = await this.propfind([207, 404, 409], dir, '1', depth0, signal);
@@ -100,7 +101,8 @@ class Client {
     return all.filter((e) => e.pathname !== self).map((e) => ({ ...e, path: dir + e.pathname.slice(e.pathname.lastIndexOf('/') + 1) }));
   }
 
-  // entries reads a listing: decoded pathname without a slash at its end, size, modified, age in milliseconds by the server's clock.
+  // entries parses a listing: decoded pathname without a final slash, size, modified, and age in
+  // milliseconds by the server's clock.
   entries(text, headers) {
     return multistatus(text).map(({ href, collection, ...props }) => {
       let pathname;
@@ -114,7 +116,7 @@ class Client {
     });
   }
 
-  // space gives free and total bytes, or -1 where the server does not tell (RFC 4331).
+  // space returns free and total bytes, or -1 if the server does not tell (RFC 4331).
   async space(signal) {
     const { text } = await this.propfind([207], '', '0', room, signal);
     const props = multistatus(text)[0] || {};
@@ -123,7 +125,7 @@ class Client {
   }
 }
 
-// pause is what lies between two tries.
+// pause waits between two attempts.
 async function pause(signal) {
   await sleep(50 + Math.random() * 100, undefined, { signal }).catch(() => { throw ended(signal); });
 }
@@ -143,10 +145,10 @@ async function read(res, signal) {
   return Buffer.concat(parts).toString('utf8');
 }
 
-// ended is the failure of what its signal ended: of a call, or of an AbortSignal.timeout.
+// ended is the failure of an operation that its signal ended: that of a call, or an AbortSignal.timeout.
 const ended = (signal) => (signal.reason instanceof Failure ? signal.reason : new Failure('timeout', 'stalled', 'the server gives no answer'));
 
-// explain makes a failure of what went wrong below HTTP.
+// explain turns an error below HTTP into a failure.
 function explain(err, signal) {
   if (signal.aborted) return ended(signal);
   if (err instanceof Failure) return err;
@@ -172,7 +174,7 @@ const classes = {
   507: ['no_space', 'no_space', 'make room at the server'],
 };
 
-// refused is the failure that an answer means.
+// refused returns the failure that an answer means.
 function refused({ statusCode, headers, statusMessage }) {
   const said = `the server answers ${statusCode} ${statusMessage || http.STATUS_CODES[statusCode] || ''}`.trim();
   if (statusCode >= 300 && statusCode < 400) return new Failure('precondition', 'unsupported', `${said}, and sends to ${headers.location}`, 'set url to where it sends, if that is right');
@@ -187,8 +189,8 @@ const unescape = (s) => s.replace(/&(?:#x([0-9a-f]+)|#(\d+)|(\w+));/gi, (whole, 
   return c <= 0x10ffff ? String.fromCodePoint(c) : whole;
 });
 
-// multistatus reads the properties that were found (200) of each response. It
-// goes by local names: in such an answer nothing else is called as they are.
+// multistatus reads the properties that were found (200) in each response. Local
+// names are enough, because nothing else in such an answer has the same names.
 function multistatus(text) {
   const out = [];
   let [response, found, content] = [null, {}, ''];

@@ -1,4 +1,4 @@
-// The parts that need no package and no server: node --test
+// Tests of the parts that need no package and no server: node --test
 'use strict';
 
 const assert = require('node:assert');

@@ -1,49 +1,48 @@
 // The protocol between dprun and its plugins, version 1.
 //
-// A plugin is a program that serves these services over hashicorp/go-plugin's
-// gRPC transport. Plugin is served always; Source, Destination and Hook by
-// those that offer such types. Destination and Hook are stable within version
-// 1, Source is not.
+// A plugin is a program that serves these services over hashicorp/go-plugin's gRPC
+// transport. Every plugin serves Plugin; those that offer such types serve Source,
+// Destination and Hook. Destination and Hook are stable within version 1, Source is not.
 //
-// Versions. dprun and a plugin agree on the highest version that both speak
-// when the plugin starts (go-plugin's PLUGIN_PROTOCOL_VERSIONS); this file is
-// version 1. Within it Plugin, Destination and Hook only grow: calls, messages,
-// fields and words are added, at new numbers, and whoever does not know one
-// does without it. Nothing changes its number, type or meaning. What is taken
-// out leaves its number and name `reserved`, so that neither is ever used
-// again. A test holds this file to what was released.
+// Versions. When the plugin starts, dprun and the plugin agree on the highest
+// version that both speak (go-plugin's PLUGIN_PROTOCOL_VERSIONS). This file is
+// version 1. Within version 1, Plugin, Destination and Hook only grow: calls,
+// messages, fields and words are added, at new numbers, and a side that does not
+// know one does without it. Numbers, types and meanings never change. A part that
+// is taken out leaves its number and name `reserved`, so that neither is ever
+// used again. A test compares this file with what was released.
 //
-// Words. What is one of a few words is an enumeration. The SDK writes its words
-// without the prefix, in lower case: KIND_SOURCE is "source". One that a side
-// does not know, and UNSPECIFIED, mean: of a FailureKind internal, of a Reason
-// that nothing more is known, of a QuiesceState unknown, of a Verify in a request
-// read_back; a variant that is not known is a failure of the call.
+// Words. A value that is one of a few words is an enumeration. The SDK writes its
+// words without the prefix, in lower case: KIND_SOURCE is "source". A word that a
+// side does not know counts like UNSPECIFIED: a FailureKind is internal, a Reason
+// says nothing more, a QuiesceState is unknown, and a Verify in a request is
+// read_back. A call with an unknown variant fails.
 //
 // Failures. Every call that fails ends with a gRPC status whose details hold
 // exactly one Failure. A status without it is a fault of the plugin: the host
-// reads DEADLINE_EXCEEDED and CANCELLED as what they are, UNAVAILABLE as a
-// plugin that went away, everything else as broken protocol. Where a plugin
-// does not offer a call of a service, it answers UNIMPLEMENTED.
+// takes DEADLINE_EXCEEDED and CANCELLED as what they are, UNAVAILABLE as a plugin
+// that has gone away, and everything else as a breach of the protocol. If a
+// plugin does not offer a call of a service, it answers UNIMPLEMENTED.
 //
-// Streams. A server stream ends with a message whose `done` is set. One that
-// ends well without it failed.
+// Streams. A server stream ends with a message whose `done` is set. A stream that
+// ends well without such a message has failed.
 //
-// Time. The metadata entry dprun-timeout says in how many milliseconds the host
-// gives a call up; without it, there is no such limit. gRPC's own deadline may
-// stand beside it, and the sooner counts. It is for the plugin to be done by
-// then, with a failure that says what it waited for.
+// Time. The metadata entry dprun-timeout says after how many milliseconds the
+// host gives a call up; without it, there is no such limit. There may also be
+// gRPC's own deadline; the earlier one counts. By then the plugin should have
+// ended the call, with a failure that says what it waited for.
 //
-// Cancelling. A cancelled gRPC call returns to the host at once, while the
-// plugin still cleans up. For the streams the host therefore sends a metadata
-// entry, dprun-call, an identifier, and to give up calls Cancel with it and
-// waits for the stream to end. A plugin may ignore all of it (UNIMPLEMENTED):
-// then the gRPC call itself is cancelled.
+// Cancelling. A cancelled gRPC call returns to the host at once, while the plugin
+// is still cleaning up. So for streams the host sends a metadata entry dprun-call
+// with an identifier. To give the call up it calls Cancel with that identifier
+// and waits for the stream to end. A plugin may ignore all of this
+// (UNIMPLEMENTED); then the host cancels the gRPC call itself.
 //
-// Sizes. A message from a plugin has 4 MiB at most, one to it 64 MiB.
+// Sizes. A message from a plugin has at most 4 MiB, a message to a plugin at most 64 MiB.
 //
 // Values. A configuration travels as MessagePack in the encoding of cty
-// (github.com/zclconf/go-cty), typed by the schema that Describe gave for it.
-// In ValidateConfig it may hold unknown values.
+// (github.com/zclconf/go-cty), with the type that follows from its schema in the
+// answer to Describe. In ValidateConfig it may hold unknown values.
 
 // Code generated by protoc-gen-go. DO NOT EDIT.
 // versions:
@@ -439,13 +438,13 @@ func (Severity) EnumDescriptor() ([]byte, []int) {
 	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{3}
 }
 
-// Verify says how a stored copy is, or was, verified before it was published.
+// Verify says how a stored copy must be, or was, verified before it was published.
 type Verify int32
 
 const (
 	Verify_VERIFY_UNSPECIFIED Verify = 0
 	Verify_VERIFY_READ_BACK   Verify = 1 // read again from the server and hashed
-	Verify_VERIFY_SENT        Verify = 2 // by the hash of what was sent, and the server's size
+	Verify_VERIFY_SENT        Verify = 2 // by the hash of the sent bytes, and the size at the server
 )
 
 // Enum value maps for Verify.
@@ -538,7 +537,7 @@ func (Stream) EnumDescriptor() ([]byte, []int) {
 	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{5}
 }
 
-// Fact names what an inspection reads beside the domains.
+// Fact names what an inspection reads besides the domains.
 type Fact int32
 
 const (
@@ -647,7 +646,7 @@ func (BackupMode) EnumDescriptor() ([]byte, []int) {
 	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{7}
 }
 
-// FailoverRole is a target's part in peer and standby groups; unspecified: in none.
+// FailoverRole is a target's role in peer and standby groups; unspecified: it is in none.
 type FailoverRole int32
 
 const (
@@ -700,7 +699,7 @@ func (FailoverRole) EnumDescriptor() ([]byte, []int) {
 	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{8}
 }
 
-// QuiesceState is the state of a domain or device as the appliance tells it.
+// QuiesceState is the state of a domain or device as the appliance reports it.
 type QuiesceState int32
 
 const (
@@ -815,7 +814,7 @@ func (Variant) EnumDescriptor() ([]byte, []int) {
 	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{10}
 }
 
-// QuiesceScope is what an activity of a plan quiesces.
+// QuiesceScope says what an activity of a plan quiesces.
 type QuiesceScope int32
 
 const (
@@ -868,7 +867,7 @@ func (QuiesceScope) EnumDescriptor() ([]byte, []int) {
 	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{11}
 }
 
-// Level says how a finding is meant. One that is not known counts as an error.
+// Level says how serious a finding is. An unknown level counts as an error.
 type Level int32
 
 const (
@@ -924,7 +923,7 @@ func (Level) EnumDescriptor() ([]byte, []int) {
 	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{12}
 }
 
-// Effect is what a restore does to something. One that is not known counts as changed.
+// Effect is what a restore does to an object or file. An unknown effect counts as changed.
 type Effect int32
 
 const (
@@ -980,8 +979,8 @@ func (Effect) EnumDescriptor() ([]byte, []int) {
 	return file_dprun_plugin_v1_plugin_proto_rawDescGZIP(), []int{13}
 }
 
-// Failure is a typed failure; see the package failure of the SDK for what the
-// kinds mean and which reasons each call may give.
+// Failure is a typed failure. Package failure of the SDK says what the kinds
+// mean and which reasons each call may give.
 type Failure struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Kind          FailureKind            `protobuf:"varint,1,opt,name=kind,proto3,enum=dprun.plugin.v1.FailureKind" json:"kind,omitempty"`
@@ -1620,8 +1619,8 @@ func (x *DestinationCheckRequest) GetInstance() uint64 {
 
 type DestinationCheckReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Free          int64                  `protobuf:"varint,1,opt,name=free,proto3" json:"free,omitempty"`   // bytes; -1: cannot tell
-	Total         int64                  `protobuf:"varint,2,opt,name=total,proto3" json:"total,omitempty"` // bytes; -1: cannot tell
+	Free          int64                  `protobuf:"varint,1,opt,name=free,proto3" json:"free,omitempty"`   // bytes; -1: not known
+	Total         int64                  `protobuf:"varint,2,opt,name=total,proto3" json:"total,omitempty"` // bytes; -1: not known
 	Location      string                 `protobuf:"bytes,3,opt,name=location,proto3" json:"location,omitempty"`
 	Warnings      []string               `protobuf:"bytes,4,rep,name=warnings,proto3" json:"warnings,omitempty"`
 	WriteOnly     string                 `protobuf:"bytes,5,opt,name=write_only,json=writeOnly,proto3" json:"write_only,omitempty"` // why files cannot be read back; empty: they can
@@ -2166,7 +2165,7 @@ type ListRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Instance      uint64                 `protobuf:"varint,1,opt,name=instance,proto3" json:"instance,omitempty"`
 	Prefix        string                 `protobuf:"bytes,2,opt,name=prefix,proto3" json:"prefix,omitempty"`
-	Leftovers     bool                   `protobuf:"varint,3,opt,name=leftovers,proto3" json:"leftovers,omitempty"` // the temporary objects, and no others
+	Leftovers     bool                   `protobuf:"varint,3,opt,name=leftovers,proto3" json:"leftovers,omitempty"` // list only the temporary objects
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2805,8 +2804,8 @@ func (x *RunReport) GetTail() []byte {
 type InspectRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Instance      uint64                 `protobuf:"varint,1,opt,name=instance,proto3" json:"instance,omitempty"`
-	Domains       []string               `protobuf:"bytes,2,rep,name=domains,proto3" json:"domains,omitempty"` // globs of the domains of which api_connect is to be read
-	Drill         bool                   `protobuf:"varint,3,opt,name=drill,proto3" json:"drill,omitempty"`    // whether the device is marked for drills is to be read
+	Domains       []string               `protobuf:"bytes,2,rep,name=domains,proto3" json:"domains,omitempty"` // globs of the domains whose api_connect is to be read
+	Drill         bool                   `protobuf:"varint,3,opt,name=drill,proto3" json:"drill,omitempty"`    // read whether the device is marked for drills
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3280,7 +3279,7 @@ type SourceCheckRequest struct {
 	Activity      string                 `protobuf:"bytes,2,opt,name=activity,proto3" json:"activity,omitempty"`
 	Config        []byte                 `protobuf:"bytes,3,opt,name=config,proto3" json:"config,omitempty"`
 	Domain        string                 `protobuf:"bytes,4,opt,name=domain,proto3" json:"domain,omitempty"`                      // empty: the whole device
-	Quiesce       bool                   `protobuf:"varint,5,opt,name=quiesce,proto3" json:"quiesce,omitempty"`                   // the target is to be quiesced: read also what speaks against it
+	Quiesce       bool                   `protobuf:"varint,5,opt,name=quiesce,proto3" json:"quiesce,omitempty"`                   // the target is to be quiesced: also read what speaks against it
 	LastSize      int64                  `protobuf:"varint,6,opt,name=last_size,json=lastSize,proto3" json:"last_size,omitempty"` // bytes of the last good backup of this target; 0: unknown
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3368,16 +3367,16 @@ type SourceCheckReply struct {
 	Estimate       int64                  `protobuf:"varint,6,opt,name=estimate,proto3" json:"estimate,omitempty"`
 	Warnings       []string               `protobuf:"bytes,7,rep,name=warnings,proto3" json:"warnings,omitempty"`
 	Token          string                 `protobuf:"bytes,8,opt,name=token,proto3" json:"token,omitempty"` // what a capture will leave on the device, for Discard; empty: nothing
-	// What speaks against a quiesce; only in answer to a request with quiesce.
+	// These say what speaks against a quiesce. They are set only if the request has quiesce.
 	Role              FailoverRole `protobuf:"varint,9,opt,name=role,proto3,enum=dprun.plugin.v1.FailoverRole" json:"role,omitempty"`
-	RoleDetail        string       `protobuf:"bytes,10,opt,name=role_detail,json=roleDetail,proto3" json:"role_detail,omitempty"`                        // which group says so, or why the role could not be read
+	RoleDetail        string       `protobuf:"bytes,10,opt,name=role_detail,json=roleDetail,proto3" json:"role_detail,omitempty"`                        // which group decides it, or why the role could not be read
 	ApiConnect        []string     `protobuf:"bytes,11,rep,name=api_connect,json=apiConnect,proto3" json:"api_connect,omitempty"`                        // of a device: its domains that API Connect manages
 	ApiConnectUnknown string       `protobuf:"bytes,12,opt,name=api_connect_unknown,json=apiConnectUnknown,proto3" json:"api_connect_unknown,omitempty"` // why some domain could not be read; empty: all were
-	Busy              bool         `protobuf:"varint,13,opt,name=busy,proto3" json:"busy,omitempty"`                                                     // the device does other work: wait
-	BusyWith          []string     `protobuf:"bytes,14,rep,name=busy_with,json=busyWith,proto3" json:"busy_with,omitempty"`                              // one sentence for each work, waited for or not
-	// Room on the device; in answer to every request.
+	Busy              bool         `protobuf:"varint,13,opt,name=busy,proto3" json:"busy,omitempty"`                                                     // the device is doing other work: wait
+	BusyWith          []string     `protobuf:"bytes,14,rep,name=busy_with,json=busyWith,proto3" json:"busy_with,omitempty"`                              // one sentence for each kind of work, also for work that the host does not wait for
+	// These say how much room the device needs. They are always set.
 	KeepTemporary int64    `protobuf:"varint,15,opt,name=keep_temporary,json=keepTemporary,proto3" json:"keep_temporary,omitempty"` // bytes of temporary space that must stay free; 0: no limit
-	Leftovers     []string `protobuf:"bytes,16,rep,name=leftovers,proto3" json:"leftovers,omitempty"`                               // files that dprun left on the device; read where room is short
+	Leftovers     []string `protobuf:"bytes,16,rep,name=leftovers,proto3" json:"leftovers,omitempty"`                               // files that dprun left on the device; read only if room is short
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4053,7 +4052,7 @@ type CaptureReport struct {
 	Artifacts     []*Artifact            `protobuf:"bytes,1,rep,name=artifacts,proto3" json:"artifacts,omitempty"`
 	Warnings      []string               `protobuf:"bytes,2,rep,name=warnings,proto3" json:"warnings,omitempty"`
 	Token         string                 `protobuf:"bytes,3,opt,name=token,proto3" json:"token,omitempty"`
-	Withheld      []string               `protobuf:"bytes,4,rep,name=withheld,proto3" json:"withheld,omitempty"` // files that the device lists and does not give out
+	Withheld      []string               `protobuf:"bytes,4,rep,name=withheld,proto3" json:"withheld,omitempty"` // files that the device lists and does not hand out
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4268,7 +4267,7 @@ type HealthRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Instance      uint64                 `protobuf:"varint,1,opt,name=instance,proto3" json:"instance,omitempty"`
 	Domain        string                 `protobuf:"bytes,2,opt,name=domain,proto3" json:"domain,omitempty"`   // empty: the whole device
-	Domains       []string               `protobuf:"bytes,3,rep,name=domains,proto3" json:"domains,omitempty"` // of the device, only these; none: every one
+	Domains       []string               `protobuf:"bytes,3,rep,name=domains,proto3" json:"domains,omitempty"` // only these domains of the device; empty: all
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4385,8 +4384,8 @@ type ObjectHealth struct {
 	Serving       bool                   `protobuf:"varint,4,opt,name=serving,proto3" json:"serving,omitempty"` // it carries traffic
 	Up            bool                   `protobuf:"varint,5,opt,name=up,proto3" json:"up,omitempty"`
 	Disabled      bool                   `protobuf:"varint,6,opt,name=disabled,proto3" json:"disabled,omitempty"`
-	Quiesced      bool                   `protobuf:"varint,7,opt,name=quiesced,proto3" json:"quiesced,omitempty"` // it was quiesced by itself
-	Detail        string                 `protobuf:"bytes,8,opt,name=detail,proto3" json:"detail,omitempty"`      // why it is not up, as the device says it
+	Quiesced      bool                   `protobuf:"varint,7,opt,name=quiesced,proto3" json:"quiesced,omitempty"` // the object itself is quiesced
+	Detail        string                 `protobuf:"bytes,8,opt,name=detail,proto3" json:"detail,omitempty"`      // the device's reason why it is not up
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4593,7 +4592,7 @@ type PreflightActivity struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Activity      string                 `protobuf:"bytes,1,opt,name=activity,proto3" json:"activity,omitempty"`
 	Config        []byte                 `protobuf:"bytes,2,opt,name=config,proto3" json:"config,omitempty"`
-	Domains       []string               `protobuf:"bytes,3,rep,name=domains,proto3" json:"domains,omitempty"` // of an activity on domains
+	Domains       []string               `protobuf:"bytes,3,rep,name=domains,proto3" json:"domains,omitempty"` // for an activity on domains
 	Quiesce       QuiesceScope           `protobuf:"varint,4,opt,name=quiesce,proto3,enum=dprun.plugin.v1.QuiesceScope" json:"quiesce,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -5008,7 +5007,7 @@ func (x *RehearseReply) GetChanges() []*Change {
 type Change struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Effect        Effect                 `protobuf:"varint,1,opt,name=effect,proto3,enum=dprun.plugin.v1.Effect" json:"effect,omitempty"`
-	Class         string                 `protobuf:"bytes,2,opt,name=class,proto3" json:"class,omitempty"` // of an object; empty: it is a file
+	Class         string                 `protobuf:"bytes,2,opt,name=class,proto3" json:"class,omitempty"` // of an object; empty: this is a file
 	Name          string                 `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -5074,7 +5073,7 @@ type ImportRequest struct {
 	Before         string                 `protobuf:"bytes,5,opt,name=before,proto3" json:"before,omitempty"`                                                                                 // absolute path of an export of the target as it must still be; empty: it was just created
 	Policy         string                 `protobuf:"bytes,6,opt,name=policy,proto3" json:"policy,omitempty"`                                                                                 // absolute path of the statements of a deployment policy; empty: none
 	Variables      map[string]string      `protobuf:"bytes,7,rep,name=variables,proto3" json:"variables,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"` // of the policy
-	Disabled       bool                   `protobuf:"varint,8,opt,name=disabled,proto3" json:"disabled,omitempty"`                                                                            // what would start by itself is disabled or left out
+	Disabled       bool                   `protobuf:"varint,8,opt,name=disabled,proto3" json:"disabled,omitempty"`                                                                            // what would start on its own is disabled or left out
 	RewriteLocalIp bool                   `protobuf:"varint,9,opt,name=rewrite_local_ip,json=rewriteLocalIp,proto3" json:"rewrite_local_ip,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
@@ -5179,9 +5178,9 @@ type ImportReply struct {
 	Objects       int64                  `protobuf:"varint,2,opt,name=objects,proto3" json:"objects,omitempty"` // that were configured
 	Files         int64                  `protobuf:"varint,3,opt,name=files,proto3" json:"files,omitempty"`     // that were copied
 	Down          []string               `protobuf:"bytes,4,rep,name=down,proto3" json:"down,omitempty"`        // objects that are down and should not be, with the reason
-	Skipped       []string               `protobuf:"bytes,5,rep,name=skipped,proto3" json:"skipped,omitempty"`  // objects of the artifact that are not there
+	Skipped       []string               `protobuf:"bytes,5,rep,name=skipped,proto3" json:"skipped,omitempty"`  // objects of the artifact that are missing
 	SaveNeeded    bool                   `protobuf:"varint,6,opt,name=save_needed,json=saveNeeded,proto3" json:"save_needed,omitempty"`
-	Excused       int64                  `protobuf:"varint,7,opt,name=excused,proto3" json:"excused,omitempty"` // objects that are down because a file of them is lacking
+	Excused       int64                  `protobuf:"varint,7,opt,name=excused,proto3" json:"excused,omitempty"` // objects that are down because a file that they need is missing
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -5375,7 +5374,7 @@ func (x *ResembleRequest) GetWayBack() bool {
 
 type ResembleReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Of            []*Resemblance         `protobuf:"bytes,1,rep,name=of,proto3" json:"of,omitempty"` // one for each file, in their order
+	Of            []*Resemblance         `protobuf:"bytes,1,rep,name=of,proto3" json:"of,omitempty"` // one for each file, in the same order
 	SaveNeeded    bool                   `protobuf:"varint,2,opt,name=save_needed,json=saveNeeded,proto3" json:"save_needed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -5427,8 +5426,8 @@ func (x *ResembleReply) GetSaveNeeded() bool {
 
 type Resemblance struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Equal         bool                   `protobuf:"varint,1,opt,name=equal,proto3" json:"equal,omitempty"` // what the file holds is there as it has it
-	Only          bool                   `protobuf:"varint,2,opt,name=only,proto3" json:"only,omitempty"`   // nothing else is
+	Equal         bool                   `protobuf:"varint,1,opt,name=equal,proto3" json:"equal,omitempty"` // the target has everything that the file holds, unchanged
+	Only          bool                   `protobuf:"varint,2,opt,name=only,proto3" json:"only,omitempty"`   // the target has nothing that the file lacks
 	Differences   []string               `protobuf:"bytes,3,rep,name=differences,proto3" json:"differences,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

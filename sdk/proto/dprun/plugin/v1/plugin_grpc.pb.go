@@ -1,49 +1,48 @@
 // The protocol between dprun and its plugins, version 1.
 //
-// A plugin is a program that serves these services over hashicorp/go-plugin's
-// gRPC transport. Plugin is served always; Source, Destination and Hook by
-// those that offer such types. Destination and Hook are stable within version
-// 1, Source is not.
+// A plugin is a program that serves these services over hashicorp/go-plugin's gRPC
+// transport. Every plugin serves Plugin; those that offer such types serve Source,
+// Destination and Hook. Destination and Hook are stable within version 1, Source is not.
 //
-// Versions. dprun and a plugin agree on the highest version that both speak
-// when the plugin starts (go-plugin's PLUGIN_PROTOCOL_VERSIONS); this file is
-// version 1. Within it Plugin, Destination and Hook only grow: calls, messages,
-// fields and words are added, at new numbers, and whoever does not know one
-// does without it. Nothing changes its number, type or meaning. What is taken
-// out leaves its number and name `reserved`, so that neither is ever used
-// again. A test holds this file to what was released.
+// Versions. When the plugin starts, dprun and the plugin agree on the highest
+// version that both speak (go-plugin's PLUGIN_PROTOCOL_VERSIONS). This file is
+// version 1. Within version 1, Plugin, Destination and Hook only grow: calls,
+// messages, fields and words are added, at new numbers, and a side that does not
+// know one does without it. Numbers, types and meanings never change. A part that
+// is taken out leaves its number and name `reserved`, so that neither is ever
+// used again. A test compares this file with what was released.
 //
-// Words. What is one of a few words is an enumeration. The SDK writes its words
-// without the prefix, in lower case: KIND_SOURCE is "source". One that a side
-// does not know, and UNSPECIFIED, mean: of a FailureKind internal, of a Reason
-// that nothing more is known, of a QuiesceState unknown, of a Verify in a request
-// read_back; a variant that is not known is a failure of the call.
+// Words. A value that is one of a few words is an enumeration. The SDK writes its
+// words without the prefix, in lower case: KIND_SOURCE is "source". A word that a
+// side does not know counts like UNSPECIFIED: a FailureKind is internal, a Reason
+// says nothing more, a QuiesceState is unknown, and a Verify in a request is
+// read_back. A call with an unknown variant fails.
 //
 // Failures. Every call that fails ends with a gRPC status whose details hold
 // exactly one Failure. A status without it is a fault of the plugin: the host
-// reads DEADLINE_EXCEEDED and CANCELLED as what they are, UNAVAILABLE as a
-// plugin that went away, everything else as broken protocol. Where a plugin
-// does not offer a call of a service, it answers UNIMPLEMENTED.
+// takes DEADLINE_EXCEEDED and CANCELLED as what they are, UNAVAILABLE as a plugin
+// that has gone away, and everything else as a breach of the protocol. If a
+// plugin does not offer a call of a service, it answers UNIMPLEMENTED.
 //
-// Streams. A server stream ends with a message whose `done` is set. One that
-// ends well without it failed.
+// Streams. A server stream ends with a message whose `done` is set. A stream that
+// ends well without such a message has failed.
 //
-// Time. The metadata entry dprun-timeout says in how many milliseconds the host
-// gives a call up; without it, there is no such limit. gRPC's own deadline may
-// stand beside it, and the sooner counts. It is for the plugin to be done by
-// then, with a failure that says what it waited for.
+// Time. The metadata entry dprun-timeout says after how many milliseconds the
+// host gives a call up; without it, there is no such limit. There may also be
+// gRPC's own deadline; the earlier one counts. By then the plugin should have
+// ended the call, with a failure that says what it waited for.
 //
-// Cancelling. A cancelled gRPC call returns to the host at once, while the
-// plugin still cleans up. For the streams the host therefore sends a metadata
-// entry, dprun-call, an identifier, and to give up calls Cancel with it and
-// waits for the stream to end. A plugin may ignore all of it (UNIMPLEMENTED):
-// then the gRPC call itself is cancelled.
+// Cancelling. A cancelled gRPC call returns to the host at once, while the plugin
+// is still cleaning up. So for streams the host sends a metadata entry dprun-call
+// with an identifier. To give the call up it calls Cancel with that identifier
+// and waits for the stream to end. A plugin may ignore all of this
+// (UNIMPLEMENTED); then the host cancels the gRPC call itself.
 //
-// Sizes. A message from a plugin has 4 MiB at most, one to it 64 MiB.
+// Sizes. A message from a plugin has at most 4 MiB, a message to a plugin at most 64 MiB.
 //
 // Values. A configuration travels as MessagePack in the encoding of cty
-// (github.com/zclconf/go-cty), typed by the schema that Describe gave for it.
-// In ValidateConfig it may hold unknown values.
+// (github.com/zclconf/go-cty), with the type that follows from its schema in the
+// answer to Describe. In ValidateConfig it may hold unknown values.
 
 // Code generated by protoc-gen-go-grpc. DO NOT EDIT.
 // versions:
@@ -77,13 +76,13 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 type PluginClient interface {
-	// Describe gives everything that the plugin offers. It is pure.
+	// Describe returns everything that the plugin offers. It does no I/O.
 	Describe(ctx context.Context, in *DescribeRequest, opts ...grpc.CallOption) (*DescribeReply, error)
 	// ValidateConfig checks a configuration without any I/O.
 	ValidateConfig(ctx context.Context, in *ValidateConfigRequest, opts ...grpc.CallOption) (*ValidateConfigReply, error)
 	// Configure makes an instance. It does no network I/O.
 	Configure(ctx context.Context, in *ConfigureRequest, opts ...grpc.CallOption) (*ConfigureReply, error)
-	// Release ends an instance and its connections. An unknown one is a success.
+	// Release ends an instance and its connections. It succeeds if there is no such instance.
 	Release(ctx context.Context, in *ReleaseRequest, opts ...grpc.CallOption) (*ReleaseReply, error)
 	// Cancel asks a call in flight to end; see "Cancelling" above.
 	Cancel(ctx context.Context, in *CancelRequest, opts ...grpc.CallOption) (*CancelReply, error)
@@ -151,13 +150,13 @@ func (c *pluginClient) Cancel(ctx context.Context, in *CancelRequest, opts ...gr
 // All implementations must embed UnimplementedPluginServer
 // for forward compatibility.
 type PluginServer interface {
-	// Describe gives everything that the plugin offers. It is pure.
+	// Describe returns everything that the plugin offers. It does no I/O.
 	Describe(context.Context, *DescribeRequest) (*DescribeReply, error)
 	// ValidateConfig checks a configuration without any I/O.
 	ValidateConfig(context.Context, *ValidateConfigRequest) (*ValidateConfigReply, error)
 	// Configure makes an instance. It does no network I/O.
 	Configure(context.Context, *ConfigureRequest) (*ConfigureReply, error)
-	// Release ends an instance and its connections. An unknown one is a success.
+	// Release ends an instance and its connections. It succeeds if there is no such instance.
 	Release(context.Context, *ReleaseRequest) (*ReleaseReply, error)
 	// Cancel asks a call in flight to end; see "Cancelling" above.
 	Cancel(context.Context, *CancelRequest) (*CancelReply, error)
@@ -343,9 +342,9 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// Destination. Every type of destination offers Check and Store; which of the
-// other calls it offers says `abilities` in the schema: read (Fetch), list,
-// delete, sweep, sum, leftovers (List with `leftovers`).
+// Destination. Every type of destination offers Check and Store. Its
+// `abilities` in the schema say which of the other calls it offers: read
+// (Fetch), list, delete, sweep, sum, leftovers (List with `leftovers`).
 type DestinationClient interface {
 	Check(ctx context.Context, in *DestinationCheckRequest, opts ...grpc.CallOption) (*DestinationCheckReply, error)
 	Store(ctx context.Context, in *StoreRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[StoreEvent], error)
@@ -353,7 +352,7 @@ type DestinationClient interface {
 	List(ctx context.Context, in *ListRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ListEvent], error)
 	Delete(ctx context.Context, in *DeleteRequest, opts ...grpc.CallOption) (*DeleteReply, error)
 	Sweep(ctx context.Context, in *SweepRequest, opts ...grpc.CallOption) (*SweepReply, error)
-	// Sum reads an object as Fetch does, and keeps nothing of it.
+	// Sum reads an object as Fetch does, without keeping a copy.
 	Sum(ctx context.Context, in *SumRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[FetchEvent], error)
 }
 
@@ -475,9 +474,9 @@ type Destination_SumClient = grpc.ServerStreamingClient[FetchEvent]
 // All implementations must embed UnimplementedDestinationServer
 // for forward compatibility.
 //
-// Destination. Every type of destination offers Check and Store; which of the
-// other calls it offers says `abilities` in the schema: read (Fetch), list,
-// delete, sweep, sum, leftovers (List with `leftovers`).
+// Destination. Every type of destination offers Check and Store. Its
+// `abilities` in the schema say which of the other calls it offers: read
+// (Fetch), list, delete, sweep, sum, leftovers (List with `leftovers`).
 type DestinationServer interface {
 	Check(context.Context, *DestinationCheckRequest) (*DestinationCheckReply, error)
 	Store(*StoreRequest, grpc.ServerStreamingServer[StoreEvent]) error
@@ -485,7 +484,7 @@ type DestinationServer interface {
 	List(*ListRequest, grpc.ServerStreamingServer[ListEvent]) error
 	Delete(context.Context, *DeleteRequest) (*DeleteReply, error)
 	Sweep(context.Context, *SweepRequest) (*SweepReply, error)
-	// Sum reads an object as Fetch does, and keeps nothing of it.
+	// Sum reads an object as Fetch does, without keeping a copy.
 	Sum(*SumRequest, grpc.ServerStreamingServer[FetchEvent]) error
 	mustEmbedUnimplementedDestinationServer()
 }
@@ -809,7 +808,7 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// Source. Every type of source offers all calls but those that `abilities` in
+// Source. Every type of source offers all calls except those that `abilities` in
 // the schema names: health (Health), preflight (Preflight), rehearse (Rehearse),
 // restore (Import, Resembles, Save, Create, Drop).
 type SourceClient interface {
@@ -1001,7 +1000,7 @@ func (c *sourceClient) Drop(ctx context.Context, in *DropRequest, opts ...grpc.C
 // All implementations must embed UnimplementedSourceServer
 // for forward compatibility.
 //
-// Source. Every type of source offers all calls but those that `abilities` in
+// Source. Every type of source offers all calls except those that `abilities` in
 // the schema names: health (Health), preflight (Preflight), rehearse (Rehearse),
 // restore (Import, Resembles, Save, Create, Drop).
 type SourceServer interface {
