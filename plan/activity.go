@@ -124,10 +124,10 @@ func (c *compiler) activitySchema(a *Activity, b *hclsyntax.Block) bool {
 		case offered >= 0 && !found:
 			a.Schema, found = source.Activities[offered], true
 		case offered >= 0 && len(types) > 1:
-			c.add(diag.InvalidValue, b.DefRange(), "The devices of an activity are of one type; these are of %s. Write an activity for each.", listed(names))
+			c.add(diag.InvalidValue, b.DefRange(), "All devices of an activity must have the same type; these are of %s. Write one activity for each type.", listed(names))
 			return found
 		case offered < 0 && len(types) > 1:
-			c.add(diag.UnknownType, b.LabelRanges[0], "Devices of type %s have no activity %q.", name, a.Type)
+			c.add(diag.UnknownType, b.LabelRanges[0], "Devices of type %s do not offer the activity %q.", name, a.Type)
 		}
 	}
 	if !found {
@@ -167,7 +167,7 @@ func (c *compiler) activityDevices(a *Activity, b *hclsyntax.Block, ctx *hcl.Eva
 					continue
 				}
 			default:
-				c.add(diag.WrongReference, e.rng, "\"devices\" takes %s, and this refers to %s.", what, indefinite(e.target.kind))
+				c.add(diag.WrongReference, e.rng, "\"devices\" takes %s, but this refers to %s.", what, indefinite(e.target.kind))
 				continue
 			}
 		} else if pattern.IsLiteral(text) {
@@ -189,14 +189,14 @@ func (c *compiler) activityDevices(a *Activity, b *hclsyntax.Block, ctx *hcl.Eva
 		}
 		if len(chosen) == before && c.devices.complete() {
 			a.Unmatched = append(a.Unmatched, text)
-			made := c.add(diag.NoMatch, e.rng, "%q matches none of the %d devices. Case matters, and so do labels. The plan will say so with a skipped task.", text, len(c.cfg.Devices))
+			made := c.add(diag.NoMatch, e.rng, "%q matches none of the %d devices. Case matters, and so do labels. The run will report it as a skipped task.", text, len(c.cfg.Devices))
 			if e.target == nil && len(c.deviceNames) <= 1000 {
 				made.Suggestion = diag.Suggest(text, slices.Collect(maps.Keys(c.deviceNames)))
 			}
 		}
 	}
 	if len(found) == 0 && complete {
-		c.add(diag.InvalidValue, attr.Expr.Range(), "An activity names at least one device, glob or pattern.")
+		c.add(diag.InvalidValue, attr.Expr.Range(), "An activity needs at least one device, glob or pattern.")
 	}
 	for _, d := range c.cfg.Devices {
 		if chosen[d] {
@@ -221,9 +221,9 @@ func (c *compiler) activityDomains(a *Activity, b *hclsyntax.Block, ctx *hcl.Eva
 	switch {
 	case !known:
 	case attr == nil && a.Schema.Scope == schema.ScopeDomain:
-		c.add(diag.MissingArgument, b.DefRange(), "An activity of type %s is done on single domains and needs \"domains\"; write domains = [\"*\"] for all of them.", a.Type)
+		c.add(diag.MissingArgument, b.DefRange(), "An activity of type %s works on single domains and needs \"domains\". Write domains = [\"*\"] for all of them.", a.Type)
 	case attr != nil && a.Schema.Scope == schema.ScopeDevice:
-		c.add(diag.UnexpectedDomains, attr.NameRange, "An activity of type %s is done on a whole device. Remove \"domains\".", a.Type)
+		c.add(diag.UnexpectedDomains, attr.NameRange, "An activity of type %s works on a whole device. Remove \"domains\".", a.Type)
 	case attr != nil:
 		a.domains = c.env.lazyExpr(attr.Expr, eachOf(c.tasks, ctx))
 	}
@@ -263,7 +263,7 @@ func (c *compiler) checkCycles(p *Plan) {
 			switch state[name] {
 			case visiting:
 				circle := append(slices.Clone(path[slices.Index(path, name):]), name)
-				c.add(diag.DependencyCycle, hclRange(p.Activity(name).Range), "Activities wait for each other in a circle, so none could start: %s.", strings.Join(circle, " → "))
+				c.add(diag.DependencyCycle, hclRange(p.Activity(name).Range), "Activities wait for each other in a circle, so none of them could start: %s.", strings.Join(circle, " → "))
 			case 0:
 				visit(p.Activity(name))
 			}

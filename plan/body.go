@@ -88,7 +88,7 @@ func (s *sink) checkBlock(b *hclsyntax.Block, spec *blockSpec) {
 		if len(b.Labels) > len(spec.labels) {
 			r = b.LabelRanges[len(spec.labels)]
 		}
-		s.add(diag.WrongLabels, r, "%s block has %s as its labels: %s { … }.", sentence(indefinite(b.Type)), want, strings.Join(append([]string{b.Type}, spec.labels...), " "))
+		s.add(diag.WrongLabels, r, "%s block needs %s as its labels: %s { … }.", sentence(indefinite(b.Type)), want, strings.Join(append([]string{b.Type}, spec.labels...), " "))
 	}
 	for i, label := range b.Labels {
 		if i < len(spec.labels) && !hclsyntax.ValidIdentifier(label) {
@@ -127,7 +127,7 @@ func (s *sink) checkBody(b *hclsyntax.Block, spec *bodySpec) {
 		names := slices.Concat(spec.required, spec.optional)
 		hint := sentence(indefinite(b.Type)) + " block has " + listed(names) + "."
 		if _, has := spec.blocks["config"]; has {
-			hint += " Arguments of the plugin stand in its config block."
+			hint += " Arguments of the plugin belong in its config block."
 		}
 		s.unknownName(diag.UnknownArgument, attr.NameRange, name, names, "%q is not an argument of %s block. %s", name, indefinite(b.Type), hint)
 		meant[s.list[len(s.list)-1].Suggestion] = true
@@ -146,7 +146,7 @@ func (s *sink) checkBody(b *hclsyntax.Block, spec *bodySpec) {
 				s.add(diag.UnknownBlock, n.TypeRange, "%q is an argument here, not a block: write %s = …", n.Type, n.Type)
 				continue
 			}
-			hint := "It has no blocks inside."
+			hint := "It holds no blocks."
 			if len(names) > 0 {
 				hint = "It has " + listed(names) + "."
 			}
@@ -163,7 +163,7 @@ func (s *sink) checkBody(b *hclsyntax.Block, spec *bodySpec) {
 		first[n.Type] = n
 		s.checkBlock(n, &sub)
 		if attr := b.Body.Attributes[n.Type]; attr != nil {
-			s.add(diag.ConflictingArguments, n.TypeRange, "%q is written as an argument and as a block. Keep one of them.", n.Type).Related = related("The argument is here.", attr.NameRange)
+			s.add(diag.ConflictingArguments, n.TypeRange, "%q is set both as an argument and as a block. Keep one of them.", n.Type).Related = related("The argument is here.", attr.NameRange)
 		}
 	}
 }

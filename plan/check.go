@@ -106,7 +106,7 @@ func (c *compiler) checkRecoverable(d *Device) {
 			continue
 		}
 		r := d.configured.rangeAt(schemaPath(at.Path))
-		c.add(diag.SecretByValue, r, "The device %q will be quiesced, and its secret %s is a variable given by value. After a crash it could not be read again, and the device would have to be brought back by hand. Use secret_env, secret_file or secret_command.", d.Name, at.Ref)
+		c.add(diag.SecretByValue, r, "The device %q will be quiesced, but its secret %s is a variable that is given by value. After a crash dprun could not read it again, and somebody would have to bring the device back by hand. Use secret_env, secret_file or secret_command.", d.Name, at.Ref)
 	}
 }
 
@@ -148,7 +148,7 @@ func (c *compiler) checkPaths(p *Plan, d *Destination) {
 			}
 			if other := owners[path]; other != nil && other != dev {
 				said = true
-				c.add(diag.PathCollision, r, "The sets of the devices %q and %q would be stored under the same path, %q. Add what tells them apart, such as ${device.name}.", other.Name, dev.Name, path)
+				c.add(diag.PathCollision, r, "The sets of the devices %q and %q would be stored under the same path, %q. Add something that tells them apart, such as ${device.name}.", other.Name, dev.Name, path)
 				continue
 			}
 			owners[path] = dev
@@ -221,7 +221,7 @@ func (c *compiler) checkEmpty() {
 	}
 	names := slices.Sorted(maps.Keys(c.env.empty))
 	for _, name := range names {
-		c.add(diag.EmptyInventory, start(name), "The inventory holds no record, so nothing that is made of it is in the plan. Where the list is filled by a program, look whether that worked; if it is to be empty, remove the call of inventory().")
+		c.add(diag.EmptyInventory, start(name), "The inventory holds no record, so it adds nothing to the plan. If a program writes the list, check whether it worked. If the list is meant to be empty, remove the call of inventory().")
 	}
 	if c.failed() {
 		return // another error may be the cause

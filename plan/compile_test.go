@@ -482,7 +482,7 @@ func TestDiagnosticsAreDrawnForAPerson(t *testing.T) {
     2 |   for_each = 5
       |              ^
 
-  for_each is a map, an object, or a list of texts, not a number.
+  for_each takes a map, an object, or a list of texts, not a number.
 `
 	for _, d := range ds {
 		if d.Code == diag.InvalidForEach {

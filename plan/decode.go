@@ -254,7 +254,7 @@ func (s *sink) decodeAttribute(d *decoder, a *schema.Attribute, attr *hclsyntax.
 	}
 	converted, err := convert.Convert(v, a.Type.Type)
 	if err != nil {
-		text := fmt.Sprintf("%q takes %s, and its value here is secret and not shown.", a.Name, withArticle(a.Type.FriendlyName()))
+		text := fmt.Sprintf("%q takes %s. The value here is secret and is not shown.", a.Name, withArticle(a.Type.FriendlyName()))
 		if !containsMarked(v) {
 			text = wrongType(a.Name, a.Default, a.Type.Type, v, err)
 		}
@@ -309,7 +309,7 @@ func (s *sink) programThere(a *schema.Attribute, command, dir cty.Value, attr *h
 		in = dir.AsString()
 	}
 	if err := s.env.unreadable(filepath.Join(in, filepath.FromSlash(program.AsString())), schema.FormatFile); errors.Is(err, fs.ErrNotExist) {
-		made := s.add(diag.FileMissing, attr.Expr.Range(), "The argument %q names a program that is not there: %s.", a.Name, err)
+		made := s.add(diag.FileMissing, attr.Expr.Range(), "The argument %q names a program that does not exist: %s.", a.Name, err)
 		s.named(made, s.owner, attr.Expr)
 	}
 }
@@ -364,14 +364,14 @@ func (s *sink) decodeDynamic(d *decoder, b *hclsyntax.Block, ctx *hcl.EvalContex
 	r := b.Body.Attributes["for_each"].Expr.Range()
 	switch {
 	case v.IsMarked():
-		s.add(diag.SecretShown, r, "for_each is made of a secret; how many blocks there are would show.")
+		s.add(diag.SecretShown, r, "for_each depends on a secret. The number of blocks would reveal something about it.")
 	case !v.IsKnown():
 		// Only lazy arguments have unknown values; the block is checked once.
 		c := child(ctx)
 		c.Variables = map[string]cty.Value{iterator: cty.DynamicVal}
 		s.decodeNested(n, b, content.Body, c, values, lists)
 	case v.IsNull() || !v.CanIterateElements():
-		s.add(diag.InvalidForEach, r, "for_each of a dynamic block is a list, a set, a map or an object.")
+		s.add(diag.InvalidForEach, r, "for_each of a dynamic block takes a list, a set, a map or an object.")
 	default:
 		for it := v.ElementIterator(); it.Next(); {
 			k, e := it.Element()

@@ -53,13 +53,13 @@ func (c *compiler) compileWindows() {
 			return w
 		}
 		if w.NeverOpens() {
-			c.add(diag.WindowNeverOpens, b.DefRange(), "The window %q has no open instant at all: whatever its allow blocks allow is denied, or was never there. A plan with it could not run.", w.Name)
+			c.add(diag.WindowNeverOpens, b.DefRange(), "The window %q is never open: its deny blocks deny everything that its allow blocks allow, or these allow nothing. A plan with it could never run.", w.Name)
 		}
 		if c.in.Now.IsZero() {
 			return w
 		}
 		for _, skip := range w.Skips(c.in.Now) {
-			c.add(diag.WindowSkipped, allows[skip.Allow].DefRange(), "On %s the clocks of %s skip an hour, and all the time from %s to %s lies in it: the window %q does not open by this block that day. Let it begin before that hour or end after it.", skip.Date, w.Timezone, skip.From, skip.To, w.Name)
+			c.add(diag.WindowSkipped, allows[skip.Allow].DefRange(), "On %s the clocks of %s skip an hour that contains all the time from %s to %s. So this block does not open the window %q on that day. Let it begin before that hour or end after it.", skip.Date, w.Timezone, skip.From, skip.To, w.Name)
 		}
 		return w
 	})
@@ -130,7 +130,7 @@ func (c *compiler) compilePatterns() {
 // labelChoices reads a map whose values are texts or lists of texts.
 func (c *compiler) labelChoices(v cty.Value, r hcl.Range) map[string][]string {
 	if !v.Type().IsObjectType() && !v.Type().IsMapType() {
-		c.add(diag.WrongType, r, "\"labels\" is a map of a text, or of a list of texts, for each label.")
+		c.add(diag.WrongType, r, "\"labels\" takes a map with a text or a list of texts for each label.")
 		return nil
 	}
 	labels := map[string][]string{}
@@ -178,7 +178,7 @@ func (s *sink) unknownType(b *hclsyntax.Block, kind schema.Kind, in Schemas) {
 	case 1:
 		there = "There is " + have[0]
 	}
-	s.unknownName(diag.UnknownType, b.LabelRanges[0], b.Labels[0], have, "No plugin offers a %s of type %q. %s. A plugin that is missing is installed as a file dprun-plugin-NAME in the directory `plugins` of the state directory.", b.Type, b.Labels[0], there)
+	s.unknownName(diag.UnknownType, b.LabelRanges[0], b.Labels[0], have, "No plugin offers a %s of type %q. %s. To install a missing plugin, put a file dprun-plugin-NAME into the directory `plugins` of the state directory.", b.Type, b.Labels[0], there)
 	if meant := s.list[len(s.list)-1].Suggestion; meant != "" {
 		s.env.mistake(b.Type + "." + meant)
 		s.env.mistake(b.Type + "." + meant + "." + b.Labels[1])
@@ -238,14 +238,14 @@ func (c *compiler) minFree(b *hclsyntax.Body, ctx *hcl.EvalContext) MinFree {
 	if number, percent := strings.CutSuffix(text, "%"); percent {
 		p, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
 		if err != nil || !(p >= 0 && p < 100) {
-			c.add(diag.InvalidValue, r, "\"min_free\" is a percentage from 0%% to under 100%%, or a size; not %q.", text)
+			c.add(diag.InvalidValue, r, "\"min_free\" must be a percentage from 0%% to under 100%%, or a size, not %q.", text)
 			return fallback
 		}
 		return MinFree{Percent: p}
 	}
 	n, err := schema.ParseSize(text)
 	if err != nil {
-		c.add(diag.InvalidValue, r, "\"min_free\" is a percentage such as \"10%%\" or a size such as \"20GiB\", not %q.", text)
+		c.add(diag.InvalidValue, r, "\"min_free\" must be a percentage such as \"10%%\" or a size such as \"20GiB\", not %q.", text)
 		return fallback
 	}
 	return MinFree{Bytes: n}

@@ -136,11 +136,11 @@ func (s *sink) decodeRestore(d *decoder, ty schema.SourceType, of *Device, b, re
 	defer func() { s.owner = outer }()
 	before := len(s.list)
 	if len(restore.Body.Attributes)+len(restore.Body.Blocks) == 0 {
-		s.add(diag.MissingArgument, c.header, "The restore block says nothing. It holds the arguments of config that differ for a restore, such as username and password: the account that makes the backups needs no right to import.")
+		s.add(diag.MissingArgument, c.header, "The restore block is empty. It should hold the arguments of config that differ for a restore, such as username and password: the account that makes the backups needs no right to import.")
 	}
 	for _, name := range ty.Endpoint {
 		if attr := restore.Body.Attributes[name]; attr != nil {
-			s.add(diag.InvalidValue, attr.NameRange, "%q says which device this is, and stands in the config block alone. For another device write another device block.", name)
+			s.add(diag.InvalidValue, attr.NameRange, "%q says which device this is, so it belongs only in the config block. For another device write another device block.", name)
 		}
 	}
 	values := of.Config.AsValueMap()
@@ -180,7 +180,7 @@ func (s *sink) deviceVars(attr *hclsyntax.Attribute, ctx *hcl.EvalContext) cty.V
 	case v.IsNull():
 		return cty.EmptyObjectVal
 	case !v.Type().IsObjectType() && !v.Type().IsMapType():
-		s.add(diag.WrongType, attr.Expr.Range(), "\"vars\" is an object, such as { site = \"fra\" }.")
+		s.add(diag.WrongType, attr.Expr.Range(), "\"vars\" takes an object, such as { site = \"fra\" }.")
 		return cty.DynamicVal
 	}
 	return v
@@ -198,14 +198,14 @@ func (s *sink) deviceName(b *hclsyntax.Block, i instance) (string, hcl.Range) {
 		}
 	}
 	if strings.TrimSpace(name) == "" || strings.ContainsFunc(name, schema.Steers) {
-		s.add(diag.InvalidName, at, "A device's name is not empty and holds no control characters and none that turn the direction of writing around.")
+		s.add(diag.InvalidName, at, "A device's name must not be empty, and must not hold control characters or characters that turn the direction of writing.")
 	}
 	return name, at
 }
 
 func (c *compiler) uniqueName(d *Device, at hcl.Range) {
 	if before := c.deviceNames[d.Name]; before != nil {
-		made := c.add(diag.DuplicateDevice, at, "The name %q belongs to another device already. A device's name is `name`, else its for_each key, else its label; give one of them another `name`.", d.Name)
+		made := c.add(diag.DuplicateDevice, at, "Another device already has the name %q. A device's name is `name`, otherwise its for_each key, otherwise its label. Give one of them another `name`.", d.Name)
 		made.Related = &diag.Related{Message: "The first one is here.", Range: before.Range}
 		return
 	}
@@ -220,7 +220,7 @@ func (s *sink) deviceLabels(b *hclsyntax.Body, ctx *hcl.EvalContext) map[string]
 	}
 	r := b.Attributes["labels"].Expr.Range()
 	if !v.Type().IsObjectType() && !v.Type().IsMapType() {
-		s.add(diag.WrongType, r, "\"labels\" is a map of texts, such as { site = \"fra\" }.")
+		s.add(diag.WrongType, r, "\"labels\" takes a map of texts, such as { site = \"fra\" }.")
 		return nil
 	}
 	labels := make(map[string]string, v.LengthInt())
@@ -231,7 +231,7 @@ func (s *sink) deviceLabels(b *hclsyntax.Body, ctx *hcl.EvalContext) map[string]
 		}
 		text, err := convert.Convert(e, cty.String)
 		if err != nil {
-			s.add(diag.WrongType, r, "The label %q is a text, a number, true or false.", k.AsString())
+			s.add(diag.WrongType, r, "The label %q takes a text, a number, true or false.", k.AsString())
 			continue
 		}
 		labels[k.AsString()] = text.AsString()
@@ -250,7 +250,7 @@ func (s *sink) shownLoose(b *hclsyntax.Body, name string, ctx *hcl.EvalContext) 
 		return cty.NilVal, false
 	}
 	if v.IsMarked() || v.IsKnown() && !v.IsNull() && v.CanIterateElements() && marksInside(v) {
-		s.add(diag.SecretShown, attr.Expr.Range(), "The value of %q is made of a secret, and %q is printed and stored. Use a value that is not secret.", name, name)
+		s.add(diag.SecretShown, attr.Expr.Range(), "The value of %q contains a secret, but %q is printed and stored. Use a value that is not secret.", name, name)
 		return cty.NilVal, false
 	}
 	if v.IsNull() || !v.IsKnown() {

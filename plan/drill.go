@@ -42,7 +42,7 @@ func (c *compiler) compileDrills(p *Plan, b *hclsyntax.Block, ctx *hcl.EvalConte
 		d.Device, _ = one[*Device](&c.sink, n.Body, "device", ctx, "device")
 		d.Identity, _ = c.text(n.Body, "identity", ctx)
 		if attr := n.Body.Attributes["identity"]; attr != nil && d.Identity == "" && allKnown(n.Body, ctx) {
-			c.add(diag.InvalidValue, attr.Expr.Range(), "\"identity\" names the box that is imported to, as `dprun check` shows it. It is not empty.")
+			c.add(diag.InvalidValue, attr.Expr.Range(), "\"identity\" names the device that receives the import, as `dprun check` shows it. It must not be empty.")
 		}
 		d.Devices, d.Domains = c.globs(n.Body, "devices", ctx), c.globs(n.Body, "domains", ctx)
 		d.Sample = c.whole(n.Body, "sample", ctx, 3, 1)
@@ -57,7 +57,7 @@ func (c *compiler) globs(b *hclsyntax.Body, name string, ctx *hcl.EvalContext) p
 	match := []string{"*"}
 	if texts := c.texts(b, name, ctx); texts != nil {
 		if match = texts; len(match) == 0 {
-			c.add(diag.InvalidValue, b.Attributes[name].Expr.Range(), "%q holds at least one name or glob, such as [\"*\"]; leave it out for everything.", name)
+			c.add(diag.InvalidValue, b.Attributes[name].Expr.Range(), "%q needs at least one name or glob, such as [\"*\"]. Leave it out for everything.", name)
 		}
 	}
 	return pattern.Set{{Match: match}}
@@ -81,10 +81,10 @@ func (c *compiler) checkDrills() {
 			return c.add(diag.DrillDevice, d.device.Expr.Range(), format, append([]any{d.Device.Name}, args...)...)
 		}
 		if value, has := d.Device.Labels[DrillLabel]; !has || value != "yes" {
-			_ = refuse("The device %q has no label drill = \"yes\", by which its owner says that it is there for drills. If it is, write labels = { drill = \"yes\" } in its block.")
+			_ = refuse("The device %q has no label drill = \"yes\", with which its owner allows drills on it. To allow them, write labels = { drill = \"yes\" } in its block.")
 		}
 		if d.Device.Restore == cty.NilVal && !failed {
-			_ = refuse("The device %q has no restore block. It names the account that drills log in with: the one that makes backups needs no right to import.")
+			_ = refuse("The device %q has no restore block. That block names the account that drills log in with: the one that makes backups needs no right to import.")
 		}
 		if d.Device.Group != "" {
 			_ = refuse("The device %q belongs to the group %q, so others stand in for it. A drill needs a gateway that serves nobody.", d.Device.Group)

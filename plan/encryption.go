@@ -35,8 +35,8 @@ func (s *sink) hideKeys(b *hclsyntax.Block) (found bool) {
 }
 
 func (s *sink) secretKey(r hcl.Range) {
-	s.add(diag.SecretLiteral, r, "This is a secret key, and a plan holds public keys only: what stands in a plan is shown, stored and copied. Write the public key, which `age-keygen -y FILE` prints. "+
-		"Whoever could read this file could have read the secret key: make a new one, and encrypt for that.")
+	s.add(diag.SecretLiteral, r, "This is a secret key, but a plan may hold only public keys: everything in a plan is shown, stored and copied. Write the public key, which `age-keygen -y FILE` prints. "+
+		"Everybody who could read this file may have read the secret key. Make a new key, and encrypt for that one.")
 }
 
 // recipients returns the public keys for which a destination's files are encrypted; nil:
@@ -79,13 +79,13 @@ func (c *compiler) recipients(b *hclsyntax.Body, ctx *hcl.EvalContext) []string 
 			c.add(diag.InvalidValue, at, "Recipient %d of \"recipients\" is named twice. Remove one of them.", i+1)
 			continue
 		case len(set) > 0 && set[0].PostQuantum != key.PostQuantum:
-			c.add(diag.InvalidValue, at, "Post-quantum recipients (age1pq1…) are not mixed with others: who can break one key of the others can read everything. Give recipients of one kind only.")
+			c.add(diag.InvalidValue, at, "Post-quantum recipients (age1pq1…) must not be mixed with others: somebody who can break a key of another kind could read everything. Give recipients of one kind only.")
 			continue
 		}
 		set, out = append(set, key), append(out, key.Text)
 	}
 	if v.LengthInt() == 0 {
-		c.add(diag.InvalidValue, r, "\"recipients\" is empty, and nobody could read what is encrypted for nobody. Name at least one public key, or remove the encryption block.")
+		c.add(diag.InvalidValue, r, "\"recipients\" is empty, so nobody could decrypt the files. Name at least one public key, or remove the encryption block.")
 	}
 	return out
 }

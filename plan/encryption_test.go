@@ -52,7 +52,7 @@ func TestKeysOfTwoKindsAreNotMixed(t *testing.T) {
 	old, quantum := need.Value(age.GenerateX25519Identity())(t).Recipient().String(), need.Value(age.GenerateHybridIdentity())(t).Recipient().String()
 	_, ds := compile(t, "destination \"file\" \"x\" {\n  config { directory = \"/x\" }\n  encryption {\n    recipients = [\n\""+quantum+"\",\n\""+old+"\"]\n  }\n}\n", nil)
 	for _, d := range ds {
-		if d.Code == diag.InvalidValue && d.Range.Start.Line == 6 && strings.Contains(d.Detail, "are not mixed with others") {
+		if d.Code == diag.InvalidValue && d.Range.Start.Line == 6 && strings.Contains(d.Detail, "must not be mixed with others") {
 			return
 		}
 	}

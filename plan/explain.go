@@ -70,13 +70,13 @@ func scopeOf(name string) string {
 	case "each":
 		return "`each` is known only in a block that has for_each, and in the blocks inside it."
 	case "run", "stamp", "artifact", "status", "domain":
-		return "`" + name + "` is known only in arguments that are worked out for each task: a destination's path, the config of scripts and activities, and an activity's domains."
+		return "`" + name + "` is known only in arguments that are evaluated for each task: a destination's path, the config of scripts and activities, and an activity's domains."
 	case "plan", "activity", "device":
-		return "`" + name + "` is not known here. In arguments that are worked out for each task it is the current one; elsewhere it refers to definitions, in plans only."
+		return "`" + name + "` is not known here. In arguments that are evaluated for each task it is the current one. Elsewhere it refers to definitions, and only plans can refer to them."
 	case "retention":
-		return "References to a retention may stand in the argument `retention` of plans and destinations only."
+		return "Only the argument `retention` of plans and destinations can refer to a retention."
 	case "pattern", "window", "script", "destination":
-		return "References to a " + name + " may stand in plans and activities only."
+		return "References to a " + name + " are allowed only in plans and activities."
 	}
 	return ""
 }

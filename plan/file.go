@@ -52,7 +52,7 @@ func Parse(src Sources, version string) (*File, Diagnostics) {
 		f.env.remember(file.Name, file.Text)
 		parsed, ds := hclsyntax.ParseConfig(file.Text, file.Name, hcl.InitialPos)
 		if ds.HasErrors() && !mayBeHCL(file.Name) {
-			s.add(diag.Syntax, start(file.Name), "This is no plan file: a plan is HCL, in files that end in .hcl. Give such a file, or the directory that holds it; a list of devices is read from a plan, with `inventory`.")
+			s.add(diag.Syntax, start(file.Name), "This is not a plan file: a plan is HCL, in files that end in .hcl. Give such a file, or the directory that holds it. A plan reads a list of devices with the function `inventory`.")
 		} else {
 			s.hcl(ds, true)
 		}
@@ -71,7 +71,7 @@ func Parse(src Sources, version string) (*File, Diagnostics) {
 	for _, body := range bodies {
 		for name, attr := range body.Attributes {
 			s.unknownName(diag.UnknownArgument, attr.NameRange, name, slices.Sorted(maps.Keys(top)),
-				"A plan file has blocks only, no arguments of its own. Values with a name stand in a `locals` block.")
+				"A plan file holds only blocks, no arguments of its own. Put named values into a `locals` block.")
 		}
 		for _, b := range body.Blocks {
 			spec, known := top[b.Type]
@@ -139,7 +139,7 @@ func checkVersion(env *environment, bodies []*hclsyntax.Body, version string) (D
 				continue
 			}
 			if !allows(cs, version) {
-				s.add(diag.NewerVersion, attr.Expr.Range(), "The plan needs dprun %s, and this is %s. Install a version that fits, or change required_version.", v.AsString(), version)
+				s.add(diag.NewerVersion, attr.Expr.Range(), "The plan needs dprun %s, but this is %s. Install a version that fits, or change required_version.", v.AsString(), version)
 				ok = false
 			}
 		}

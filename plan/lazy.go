@@ -75,7 +75,7 @@ func (s *sink) secretsHidden(l lazyConfig, v cty.Value, at *configured) bool {
 	hidden := true
 	for _, a := range l.decoder.block.Attributes {
 		if l.script && !a.Sensitive && v.GetAttr(a.Name).ContainsMarked() {
-			s.add(diag.SecretShown, at.rangeAt([]string{a.Name}), "A script's %q can be seen by others on the machine. Hand secrets over in an argument that is made for them, such as `secrets`.", a.Name)
+			s.add(diag.SecretShown, at.rangeAt([]string{a.Name}), "Others on the machine can see a script's %q. Pass secrets in an argument that is made for them, such as `secrets`.", a.Name)
 			hidden = false
 		}
 	}
@@ -122,9 +122,9 @@ func (l *lazyExpr) patterns(s *sink, scope Scope) pattern.Set {
 		p, ok := e.target.item.(*Pattern)
 		switch {
 		case !ok:
-			s.add(diag.WrongReference, e.rng, "\"domains\" takes names, globs and patterns, and this refers to %s.", indefinite(e.target.kind))
+			s.add(diag.WrongReference, e.rng, "\"domains\" takes names, globs and patterns, but this refers to %s.", indefinite(e.target.kind))
 		case p.Labels != nil:
-			made := s.add(diag.LabelsOfDomains, e.rng, "The pattern %q has labels, and domains have none. Use a pattern without labels.", p.Address)
+			made := s.add(diag.LabelsOfDomains, e.rng, "The pattern %q has labels, but domains have none. Use a pattern without labels.", p.Address)
 			made.Related = &diag.Related{Message: "The pattern is here.", Range: p.Range}
 		default:
 			set = append(set, p.Pattern)

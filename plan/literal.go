@@ -26,11 +26,11 @@ func (s *sink) secretGiven(a *schema.Attribute, v cty.Value, e hclsyntax.Express
 	case !bare:
 	case known:
 		s.hideLiterals(e)
-		s.add(diag.SecretLiteral, e.Range(), "The argument %q is a secret, and this is plain text: what stands in a plan, an inventory or a file that is read with file() is shown and stored. "+
+		s.add(diag.SecretLiteral, e.Range(), "The argument %q is a secret, but this is plain text: everything in a plan, an inventory or a file that is read with file() is shown and stored. "+
 			"Put the secret alone into a file that only the user of dprun can read, and write %s. secret_env, secret_command and a sensitive variable do as well.", a.Name, s.instead(a, e))
 	case ofTheRun(e.Variables()):
 		if _, uses := secret.Uses(e, ctx); !uses {
-			s.add(diag.SecretLiteral, e.Range(), "The argument %q is a secret, and what this refers to becomes known during the run, where it is shown and stored. Write %s.", a.Name, s.instead(a, e))
+			s.add(diag.SecretLiteral, e.Range(), "The argument %q is a secret, but this refers to something that becomes known during the run, where it is shown and stored. Write %s.", a.Name, s.instead(a, e))
 		}
 	}
 }
@@ -126,6 +126,6 @@ func (s *sink) sensitive(name string, e hclsyntax.Expression, ctx *hcl.EvalConte
 			return cty.DynamicVal, false
 		}
 	}
-	s.add(diag.InvalidVariable, e.Range(), "The value of the sensitive variable %q cannot be worked out. The reason is not shown: it could hold the value.", name)
+	s.add(diag.InvalidVariable, e.Range(), "The value of the sensitive variable %q cannot be evaluated. The reason is not shown, because it could hold the value.", name)
 	return cty.DynamicVal, false
 }

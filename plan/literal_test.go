@@ -33,7 +33,7 @@ func TestASecretThatIsWrittenInThePlanIsNotRepeated(t *testing.T) {
    20 |     password = (sensitive) # want: secret-literal "password = secret_file(\"/etc/dprun/password\")"
       |                ^^^^^^^^^^^
 
-  The argument "password" is a secret, and this is plain text: what stands in a plan, an inventory or a file that is read with file() is shown and stored. Put the secret alone into a file that only the user of dprun can read, and write password = secret_file("/etc/dprun/password"). secret_env, secret_command and a sensitive variable do as well.
+  The argument "password" is a secret, but this is plain text: everything in a plan, an inventory or a file that is read with file() is shown and stored. Put the secret alone into a file that only the user of dprun can read, and write password = secret_file("/etc/dprun/password"). secret_env, secret_command and a sensitive variable do as well.
 `
 		if got := diag.Text(d, diag.Style{}); got != want {
 			t.Error(got)

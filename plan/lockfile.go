@@ -54,7 +54,7 @@ func (l *Lock) Plugin(name string) *LockedPlugin {
 func ReadLock(dir fs.FS, at string) (*Lock, Diagnostics) {
 	s := &sink{env: newEnvironment(at)}
 	wrong := func(r hcl.Range, what string) (*Lock, Diagnostics) {
-		s.add(diag.InvalidLock, r, "%s: `dprun init` writes it. Bring back the one of your repository, or remove it and run dprun init.", what)
+		s.add(diag.InvalidLock, r, "%s: `dprun init` writes it. Restore the one from your repository, or remove it and run dprun init.", what)
 		return nil, s.done()
 	}
 	text, err := fs.ReadFile(dir, LockFile)
@@ -109,13 +109,13 @@ func (f *File) CheckLock(l *Lock) Diagnostics {
 		at := hcl.Range{Filename: r.Range.Filename, Start: hcl.Pos(r.Range.Start), End: hcl.Pos(r.Range.End)}
 		switch p := l.Plugin(r.Name); {
 		case l == nil:
-			s.add(diag.PluginNotLocked, at, "The plan requires the plugin %s, and there is no lock file %s beside it. Run: dprun init", r.Name, LockFile)
+			s.add(diag.PluginNotLocked, at, "The plan requires the plugin %s, but there is no lock file %s beside it. Run: dprun init", r.Name, LockFile)
 		case p == nil:
-			s.add(diag.PluginNotLocked, at, "The plan requires the plugin %s, and the lock file does not name it. Run: dprun init", r.Name)
+			s.add(diag.PluginNotLocked, at, "The plan requires the plugin %s, but the lock file does not name it. Run: dprun init", r.Name)
 		case p.Source != r.Source:
-			s.add(diag.PluginNotLocked, at, "The lock file has the plugin %s from %s, and the plan requires it from %s. Run: dprun init --upgrade", r.Name, p.Source, r.Source)
+			s.add(diag.PluginNotLocked, at, "The lock file has the plugin %s from %s, but the plan requires it from %s. Run: dprun init --upgrade", r.Name, p.Source, r.Source)
 		case !r.Allows(p.Version):
-			s.add(diag.PluginNotLocked, at, "The lock file has version %s of the plugin %s, and the plan requires %s. Run: dprun init --upgrade", p.Version, r.Name, r.Version)
+			s.add(diag.PluginNotLocked, at, "The lock file has version %s of the plugin %s, but the plan requires %s. Run: dprun init --upgrade", p.Version, r.Name, r.Version)
 		}
 	}
 	return s.done()

@@ -132,10 +132,10 @@ func (s *sink) cleanPath(p, address string, r hcl.Range) string {
 			s.add(diag.InvalidPath, r, "The path %q of the destination %q has a part without a name. Something in it is empty; a device without a group, for example, has an empty device.group.", p, address)
 			return ""
 		case len(part) > maxComponent:
-			s.add(diag.InvalidPath, r, "A part of the path of the destination %q is %d bytes long; %d are possible.", address, len(part), maxComponent)
+			s.add(diag.InvalidPath, r, "A part of the path of the destination %q is %d bytes long; at most %d are possible.", address, len(part), maxComponent)
 			return ""
 		case !utf8.ValidString(part) || strings.ContainsFunc(part, schema.Steers):
-			s.add(diag.InvalidPath, r, "The path of the destination %q holds a control character or one that turns the direction of writing around.", address)
+			s.add(diag.InvalidPath, r, "The path of the destination %q holds a control character or one that turns the direction of writing.", address)
 			return ""
 		}
 	}

@@ -62,7 +62,7 @@ func (c *compiler) planDestinations(b *hclsyntax.Block, ctx *hcl.EvalContext) []
 		}
 		d, ok := e.target.item.(*Destination)
 		if !ok {
-			c.add(diag.WrongReference, e.rng, "\"destinations\" takes references such as destination.nfs.vault, and this refers to %s.", indefinite(e.target.kind))
+			c.add(diag.WrongReference, e.rng, "\"destinations\" takes references such as destination.nfs.vault, but this refers to %s.", indefinite(e.target.kind))
 			complete = false
 			continue
 		}
@@ -71,7 +71,7 @@ func (c *compiler) planDestinations(b *hclsyntax.Block, ctx *hcl.EvalContext) []
 		}
 	}
 	if len(list) == 0 && complete {
-		c.add(diag.InvalidValue, attr.Expr.Range(), "A plan stores what it captures in at least one destination.")
+		c.add(diag.InvalidValue, attr.Expr.Range(), "A plan needs at least one destination for its captures.")
 	}
 	return list
 }
@@ -98,7 +98,7 @@ func (c *compiler) limits(b *hclsyntax.Body, ctx *hcl.EvalContext) Limits {
 		}
 		count, ok := wholeNumber(e)
 		if !ok || count < 1 {
-			c.add(diag.InvalidValue, r, "The limit for the label %q is a whole number of at least 1.", label)
+			c.add(diag.InvalidValue, r, "The limit for the label %q must be a whole number of at least 1.", label)
 			continue
 		}
 		l.PerLabel[label] = count
@@ -126,7 +126,7 @@ func (c *compiler) timeouts(b *hclsyntax.Body, ctx *hcl.EvalContext) Timeouts {
 	}
 	t.Grace = c.duration(n.Body, "grace", ctx, t.Grace, 0)
 	if t.Quiesce < minQuiesce {
-		c.add(diag.QuiesceTimeoutTooShort, n.Body.Attributes["quiesce"].Expr.Range(), "A gateway takes no less than 60 seconds to quiesce, so \"quiesce\" is at least \"60s\".")
+		c.add(diag.QuiesceTimeoutTooShort, n.Body.Attributes["quiesce"].Expr.Range(), "A gateway accepts no quiesce timeout below 60 seconds, so \"quiesce\" must be at least \"60s\".")
 	}
 	return t
 }
@@ -182,11 +182,11 @@ func (c *compiler) notify(b *hclsyntax.Body, ctx *hcl.EvalContext) (all []Notify
 		for _, w := range on {
 			told = append(told, script.Event(w))
 			if !slices.Contains(words, w) {
-				c.unknownName(diag.InvalidValue, n.Body.Attributes["on"].Expr.Range(), w, words, "\"on\" lists some of %s, not %q.", listed(words), w)
+				c.unknownName(diag.InvalidValue, n.Body.Attributes["on"].Expr.Range(), w, words, "\"on\" takes some of %s, not %q.", listed(words), w)
 			}
 		}
 		if attr := n.Body.Attributes["on"]; attr != nil && on != nil && len(on) == 0 {
-			c.add(diag.InvalidValue, attr.Expr.Range(), "With an empty \"on\" nobody is told of anything. It lists some of %s.", listed(words))
+			c.add(diag.InvalidValue, attr.Expr.Range(), "With an empty \"on\" nobody is notified. It takes some of %s.", listed(words))
 		}
 		if s, ok := one[*Script](&c.sink, n.Body, "run", ctx, "script"); ok {
 			all = append(all, Notify{On: told, Script: s})
@@ -240,7 +240,7 @@ func (c *compiler) checkGuard(p *Plan, b *hclsyntax.Block) {
 		return
 	}
 	c.add(diag.DevicesWithoutGroup, nested(b.Body, "quiesce_guard").Body.Attributes["max_devices"].Expr.Range(),
-		"With max_devices = %d several devices may be down together, and nothing keeps those without a group apart: %s. Give each a `group`, or leave max_devices at 1.", p.Guard.MaxDevices, someOf(names))
+		"With max_devices = %d several devices may be down at the same time, and nothing keeps those without a group apart: %s. Give each a `group`, or leave max_devices at 1.", p.Guard.MaxDevices, someOf(names))
 }
 
 // someOf lists a few names and says how many more there are.

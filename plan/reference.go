@@ -139,7 +139,7 @@ func (s *sink) elements(attr *hclsyntax.Attribute, ctx *hcl.EvalContext, what st
 
 func (s *sink) flatten(v cty.Value, r hcl.Range, name, what string) ([]element, bool) {
 	if v.IsMarked() {
-		s.add(diag.SecretShown, r, "%q is made of a secret, and it is printed and stored. Use a value that is not secret.", name)
+		s.add(diag.SecretShown, r, "%q contains a secret, but it is printed and stored. Use a value that is not secret.", name)
 		return nil, false
 	}
 	if !v.IsKnown() {
@@ -190,7 +190,7 @@ func one[T any](s *sink, body *hclsyntax.Body, name string, ctx *hcl.EvalContext
 	}
 	item, ok := found[0].target.item.(T)
 	if !ok {
-		s.add(diag.WrongReference, attr.Expr.Range(), "%q takes a reference such as %s, and this refers to %s.", name, sample(kind), indefinite(found[0].target.kind))
+		s.add(diag.WrongReference, attr.Expr.Range(), "%q takes a reference such as %s, but this refers to %s.", name, sample(kind), indefinite(found[0].target.kind))
 		return none, false
 	}
 	return item, true

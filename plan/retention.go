@@ -99,7 +99,7 @@ func (c *compiler) checkRetention() {
 			}
 		}
 		if meant != nil {
-			c.add(diag.NeverRuns, hclRange(d.Range), "The retention %q keeps everything at this destination: the plugin %s cannot remove what it has stored, or cannot list and read it to see what it would remove. Let the storage forget old sets by rules of its own.", meant.Address, d.Type)
+			c.add(diag.NeverRuns, hclRange(d.Range), "The retention %q keeps everything at this destination: the plugin %s cannot remove stored files, or cannot list and read them to decide what to remove. Let the storage's own rules remove old sets.", meant.Address, d.Type)
 		}
 		d.keepsAll = true
 	}

@@ -47,7 +47,7 @@ func (c *compiler) schedules(p *Plan, b *hclsyntax.Body, ctx *hcl.EvalContext) {
 			s.Timezone = p.Window.Timezone
 		}
 		if s.Jitter > maxJitter {
-			c.add(diag.InvalidValue, n.Body.Attributes["jitter"].Expr.Range(), "\"jitter\" is at most \"12h\".")
+			c.add(diag.InvalidValue, n.Body.Attributes["jitter"].Expr.Range(), "\"jitter\" must be at most \"12h\".")
 			continue
 		}
 		zone, given := c.text(n.Body, "timezone", ctx)
@@ -72,7 +72,7 @@ func (c *compiler) schedules(p *Plan, b *hclsyntax.Body, ctx *hcl.EvalContext) {
 			continue
 		}
 		if open != nil && !c.in.Now.IsZero() && s.Times.Meets(open, c.in.Now).IsZero() {
-			d := c.add(diag.ScheduleOutsideWindow, r, "%q (%s) never lies within the window %q, so this schedule never starts the plan. Choose a time within the window.", s.Cron, s.Timezone, p.Window.Name)
+			d := c.add(diag.ScheduleOutsideWindow, r, "%q (%s) is never within the window %q, so this schedule never starts the plan. Choose a time within the window.", s.Cron, s.Timezone, p.Window.Name)
 			d.Related = related("The schedule belongs to this plan.", hclRange(p.Range))
 			continue
 		}

@@ -122,7 +122,7 @@ func (s *sink) withheld(d *hcl.Diagnostic, code diag.Code) bool {
 	if d.Subject != nil {
 		r = *d.Subject
 	}
-	what := "The expression cannot be worked out."
+	what := "The expression cannot be evaluated."
 	if isCall {
 		what = "The call of " + call.CalledFunctionName() + " failed."
 	}

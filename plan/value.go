@@ -54,7 +54,7 @@ func (s *sink) shown(b *hclsyntax.Body, name string, ctx *hcl.EvalContext, ty ct
 
 func (s *sink) shownValue(v cty.Value, r hcl.Range, name string, ty cty.Type) (cty.Value, bool) {
 	if containsMarked(v) {
-		s.add(diag.SecretShown, r, "The value of %q is made of a secret, and %q is printed and stored. Use a value that is not secret.", name, name)
+		s.add(diag.SecretShown, r, "The value of %q contains a secret, but %q is printed and stored. Use a value that is not secret.", name, name)
 		return cty.NilVal, false
 	}
 	if v.IsNull() {
@@ -100,19 +100,19 @@ func wrongType(name, example string, want cty.Type, v cty.Value, err error) stri
 	switch {
 	case want == cty.Number:
 		example = cmp.Or(example, "4")
-		return fmt.Sprintf("%q takes a number, and %s. Write a number without quotes, such as %s = %s.", name, given, name, example)
+		return fmt.Sprintf("%q takes a number, but %s. Write a number without quotes, such as %s = %s.", name, given, name, example)
 	case want == cty.Bool:
-		return fmt.Sprintf("%q takes true or false, and %s. Write %s = true or %s = false, without quotes.", name, given, name, name)
+		return fmt.Sprintf("%q takes true or false, but %s. Write %s = true or %s = false, without quotes.", name, given, name, name)
 	case want == cty.String:
-		return fmt.Sprintf("%q takes a text, and %s. Write one text in quotes: %s = \"…\".", name, given, name)
+		return fmt.Sprintf("%q takes a text, but %s. Write one text in quotes: %s = \"…\".", name, given, name)
 	case want.IsListType() && want.ElementType() == cty.String && v.Type() == cty.String && v.IsKnown() && !v.IsMarked():
-		return fmt.Sprintf("%q takes a list of texts, and %s. Write it in brackets: %s = [%q].", name, given, name, shortened(v.AsString()))
+		return fmt.Sprintf("%q takes a list of texts, but %s. Write it in brackets: %s = [%q].", name, given, name, shortened(v.AsString()))
 	case want.IsListType() && want.ElementType() == cty.String:
-		return fmt.Sprintf("%q takes a list of texts, such as %s = [\"a\", \"b\"], and %s: %s.", name, name, given, err)
+		return fmt.Sprintf("%q takes a list of texts, such as %s = [\"a\", \"b\"], but %s: %s.", name, name, given, err)
 	case want.IsMapType():
-		return fmt.Sprintf("%q takes a map, such as %s = { name = \"value\" }, and %s: %s.", name, name, given, err)
+		return fmt.Sprintf("%q takes a map, such as %s = { name = \"value\" }, but %s: %s.", name, name, given, err)
 	}
-	return fmt.Sprintf("%q takes a %s, and %s: %s.", name, want.FriendlyName(), given, err)
+	return fmt.Sprintf("%q takes a %s, but %s: %s.", name, want.FriendlyName(), given, err)
 }
 
 // described names a value that is not secret. It quotes a short one.
@@ -161,7 +161,7 @@ func (s *sink) word(b *hclsyntax.Body, name string, ctx *hcl.EvalContext, fallba
 		return fallback
 	}
 	if !slices.Contains(words, v) {
-		s.unknownName(diag.InvalidValue, b.Attributes[name].Expr.Range(), v, words, "%q is one of %s, not %q.", name, listed(words), v)
+		s.unknownName(diag.InvalidValue, b.Attributes[name].Expr.Range(), v, words, "%q must be one of %s, not %q.", name, listed(words), v)
 		return fallback
 	}
 	return v
@@ -197,7 +197,7 @@ func (s *sink) whole(b *hclsyntax.Body, name string, ctx *hcl.EvalContext, fallb
 	}
 	n, ok := wholeNumber(v)
 	if !ok || n < low {
-		s.add(diag.InvalidValue, b.Attributes[name].Expr.Range(), "%q is a whole number of at least %d.", name, low)
+		s.add(diag.InvalidValue, b.Attributes[name].Expr.Range(), "%q must be a whole number of at least %d.", name, low)
 		return fallback
 	}
 	return n
@@ -220,11 +220,11 @@ func (s *sink) duration(b *hclsyntax.Body, name string, ctx *hcl.EvalContext, fa
 	}
 	d, err := schema.ParseDuration(v)
 	if err != nil {
-		s.add(diag.InvalidValue, b.Attributes[name].Expr.Range(), "%q is a duration with a unit, such as \"90s\", \"2h30m\" or \"1d\", not %q.", name, v)
+		s.add(diag.InvalidValue, b.Attributes[name].Expr.Range(), "%q must be a duration with a unit, such as \"90s\", \"2h30m\" or \"1d\", not %q.", name, v)
 		return fallback
 	}
 	if d < low {
-		s.add(diag.InvalidValue, b.Attributes[name].Expr.Range(), "%q is at least %s, not %q.", name, low, v)
+		s.add(diag.InvalidValue, b.Attributes[name].Expr.Range(), "%q must be at least %s, not %q.", name, low, v)
 		return fallback
 	}
 	return d
@@ -286,7 +286,7 @@ func (s *sink) entries(b *hclsyntax.Body, ctx *hcl.EvalContext) ([]entry, bool) 
 	// The elements of a map may hold secrets, but its keys and its size must
 	// not.
 	if v.IsMarked() || v.Type().IsSetType() && v.ContainsMarked() {
-		s.add(diag.SecretShown, r, "for_each is made of a secret, and its keys name things that are printed. Use a value that is not secret.")
+		s.add(diag.SecretShown, r, "for_each contains a secret, but its keys name things that are printed. Use a value that is not secret.")
 		return nil, false
 	}
 	ty := v.Type()
@@ -294,7 +294,7 @@ func (s *sink) entries(b *hclsyntax.Body, ctx *hcl.EvalContext) ([]entry, bool) 
 	case !v.IsKnown():
 		return nil, false // its cause was reported before
 	case v.IsNull():
-		s.add(diag.InvalidForEach, r, "for_each is null. For nothing at all write an empty map, {}.")
+		s.add(diag.InvalidForEach, r, "for_each is null. For no instances write an empty map, {}.")
 		return nil, false
 	case ty.IsObjectType() || ty.IsMapType():
 	case ty.IsSetType() || ty.IsListType() || ty.IsTupleType():
@@ -302,7 +302,7 @@ func (s *sink) entries(b *hclsyntax.Body, ctx *hcl.EvalContext) ([]entry, bool) 
 		for it := v.ElementIterator(); it.Next(); {
 			_, e := it.Element()
 			if e.IsMarked() {
-				s.add(diag.SecretShown, r, "for_each is made of a secret, and its keys name things that are printed. Use a value that is not secret.")
+				s.add(diag.SecretShown, r, "for_each contains a secret, but its keys name things that are printed. Use a value that is not secret.")
 				return nil, false
 			}
 			if !e.IsKnown() {
@@ -310,7 +310,7 @@ func (s *sink) entries(b *hclsyntax.Body, ctx *hcl.EvalContext) ([]entry, bool) 
 			}
 			k, err := convert.Convert(e, cty.String)
 			if err != nil || k.IsNull() {
-				s.add(diag.InvalidForEach, r, "for_each is a map, an object, or a list of texts; this list holds something else.")
+				s.add(diag.InvalidForEach, r, "for_each takes a map, an object, or a list of texts; this list holds something else.")
 				return nil, false
 			}
 			if _, twice := object[k.AsString()]; twice {
@@ -321,7 +321,7 @@ func (s *sink) entries(b *hclsyntax.Body, ctx *hcl.EvalContext) ([]entry, bool) 
 		}
 		v = cty.ObjectVal(object)
 	default:
-		s.add(diag.InvalidForEach, r, "for_each is a map, an object, or a list of texts, not %s.", typeText(ty))
+		s.add(diag.InvalidForEach, r, "for_each takes a map, an object, or a list of texts, not %s.", typeText(ty))
 		return nil, false
 	}
 	list := make([]entry, 0, v.LengthInt())

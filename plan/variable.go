@@ -147,7 +147,7 @@ func (c *compiler) givenValues(declared map[string]*variable) map[string]given {
 			continue
 		}
 		if declared[arg.Name].sensitive {
-			c.addBare(diag.SecretShown, "--var gives the sensitive variable %q, and every user of this machine can see the arguments of a command. Set DPRUN_VAR_%s in the environment of dprun, or write the line %s = … into a file that only its user can read and give it with --var-file.", arg.Name, arg.Name, arg.Name)
+			c.addBare(diag.SecretShown, "--var gives the sensitive variable %q, but every user of this machine can see the arguments of a command. Set DPRUN_VAR_%s in the environment of dprun, or write the line %s = … into a file that only its user can read and give it with --var-file.", arg.Name, arg.Name, arg.Name)
 			values[arg.Name] = given{refused: true}
 			continue
 		}
@@ -197,7 +197,7 @@ func (c *compiler) variableValue(name string, v *variable, g given) cty.Value {
 		}
 	}
 	if !v.nullable && isNull() {
-		c.add(diag.InvalidVariable, at, "The value of the variable %q is null, and its nullable is false. Give it a value, or a default that takes the place of null.", name)
+		c.add(diag.InvalidVariable, at, "The value of the variable %q is null, but its nullable is false. Give it a value, or a default that replaces null.", name)
 		return unknown
 	}
 	if v.defaults != nil && !val.IsNull() && val.IsKnown() {
@@ -253,7 +253,7 @@ func (c *compiler) validateVariable(name string, v *variable, ctx *hcl.EvalConte
 		result, _ = result.UnmarkDeep()
 		result, err := convert.Convert(result, cty.Bool)
 		if err != nil || result.IsNull() {
-			c.add(diag.WrongType, condition.Expr.Range(), "The condition of a validation is true or false.")
+			c.add(diag.WrongType, condition.Expr.Range(), "The condition of a validation must be true or false.")
 			continue
 		}
 		if !result.IsKnown() || result.True() {

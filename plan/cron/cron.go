@@ -53,7 +53,7 @@ func Parse(expression, zone string) (*Times, error) {
 	}
 	t.fields.Location = time.UTC
 	if (t.fields.Dom|t.fields.Dow)&unrestricted == 0 {
-		return nil, errors.New("it restricts the day of the month and the day of the week, and some schedulers run when either fits, others when both do; write \"*\" for one of them, and a schedule block for each if you mean either")
+		return nil, errors.New("it restricts both the day of the month and the day of the week, and some schedulers run when either matches, others only when both do; write \"*\" for one of them, or one schedule block for each if you mean either")
 	}
 	if t.fields.Next(time.Date(2096, 2, 28, 0, 0, 0, 0, time.UTC)).IsZero() {
 		return nil, errors.New("there is no such day in any year")

@@ -90,7 +90,7 @@ func fileFunc(f Files) function.Function {
 
 func fileExistsFunc(f Files) function.Function {
 	return function.New(&function.Spec{
-		Description: "Tells whether a regular file stands below the plan's directory.",
+		Description: "Tells whether a regular file exists below the plan's directory.",
 		Params:      []function.Parameter{{Name: "path", Type: cty.String}},
 		Type:        function.StaticReturnType(cty.Bool),
 		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {

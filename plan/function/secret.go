@@ -11,10 +11,10 @@ import (
 )
 
 // errNoSecrets is the error of reading a secret in a text that was sent.
-var errNoSecrets = errors.New("a secret cannot be read here, where the text was sent; put a variable in its place, or check the plan where its file is, with dprun validate")
+var errNoSecrets = errors.New("a plan that was sent as text cannot read secrets; put a variable in the secret's place, or run dprun validate where the plan's file is")
 
 // ErrSecretArgument is the error of a secret whose place is itself a secret.
-var ErrSecretArgument = errors.New("where a secret is read from must not be a secret itself: it is stored and shown")
+var ErrSecretArgument = errors.New("the place of a secret must not be a secret itself, because it is stored and shown")
 
 func secretFunc(f Files, s *secret.Store, kind secret.Kind, param string) function.Function {
 	return function.New(&function.Spec{

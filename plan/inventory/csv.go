@@ -46,7 +46,7 @@ func (r *reader) readCSV() {
 		whole := *heads[0]
 		whole.End = heads[len(heads)-1].End
 		if mark := separator(columns); mark != "" {
-			r.wrong(1, "", &whole, "The columns are separated by %s, and in CSV they are by commas. Save the file with commas.", mark)
+			r.wrong(1, "", &whole, "The columns are separated by %s, but CSV needs commas. Save the file with commas.", mark)
 			return
 		}
 		r.wrong(1, r.key, &whole, "There is no column %q, which is the inventory's key; there are %s.", r.key, strings.Join(columns, ", "))

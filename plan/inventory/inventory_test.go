@@ -62,7 +62,7 @@ func TestErrorsNameLineAndColumn(t *testing.T) {
 		{"g.csv", "name,host\na,h\na,h\n", `g.csv:3, column name: The key "a" is in line 2 already`},
 		{"g.csv", "name,host\n,h\n", "g.csv:2, column name: The key is empty"},
 		{"g.csv", "host\nh\n", `g.csv:1, column name: There is no column "name", which is the inventory's key; there are host.`},
-		{"g.csv", "name;host\na;h\n", `g.csv:1: The columns are separated by semicolons, and in CSV they are by commas. Save the file with commas.`},
+		{"g.csv", "name;host\na;h\n", `g.csv:1: The columns are separated by semicolons, but CSV needs commas. Save the file with commas.`},
 		{"g.csv", "name\thost\na\th\n", `g.csv:1: The columns are separated by tabs`},
 		{"g.csv", "name,host,prot\na,h,1\n", `g.csv:1, column prot: The inventory's type has no attribute "prot". Did you mean "port"?`},
 		{"g.csv", "name,host\na,h,x\n", "g.csv:2: The line has 3 cells and the header has 2."},

@@ -127,7 +127,7 @@ func jsonObject(raw []byte) (map[string]any, error) {
 		return nil, err
 	}
 	if object == nil {
-		return nil, errors.New("null is no object")
+		return nil, errors.New("null is not an object")
 	}
 	return object, nil
 }

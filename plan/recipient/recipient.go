@@ -47,7 +47,7 @@ func Parse(text string) (Recipient, error) {
 		}
 		return Recipient{r, r.String(), true}, nil
 	case strings.HasPrefix(text, "age1") && strings.Contains(text[len("age1"):], "1"): // the key itself has no 1, so a plugin's name comes before it
-		return Recipient{}, errors.New("this recipient needs a plugin of age, and dprun could not open again what is encrypted for it: give the recipient that age-keygen prints, which begins with age1")
+		return Recipient{}, errors.New("this recipient needs a plugin of age, and dprun could not decrypt files that are encrypted for it: give the recipient that age-keygen prints, which begins with age1")
 	case strings.HasPrefix(text, "age1"):
 		r, err := age.ParseX25519Recipient(text)
 		if err != nil {
@@ -68,7 +68,7 @@ func Parse(text string) (Recipient, error) {
 	case strings.HasPrefix(kind, "ssh-"), strings.HasPrefix(kind, "ecdsa-"), strings.HasPrefix(kind, "sk-"):
 		return Recipient{}, errors.New("age encrypts for SSH keys of the types ssh-ed25519 and ssh-rsa only: give one of these, or a key that age-keygen makes")
 	}
-	return Recipient{}, errors.New("this is no recipient: give the public key that age-keygen prints, which begins with age1, or an SSH key, which begins with ssh-ed25519 or ssh-rsa")
+	return Recipient{}, errors.New("this is not a recipient: give the public key that age-keygen prints, which begins with age1, or an SSH key, which begins with ssh-ed25519 or ssh-rsa")
 }
 
 func damaged() error {

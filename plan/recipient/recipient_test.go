@@ -56,8 +56,8 @@ func TestWhatIsNoRecipientIsRefusedWithoutQuotingIt(t *testing.T) {
 		"ssh-ed25519 AAAAnonsense":                    "damaged",
 		"ssh-dss AAAA":                                "ssh-ed25519 and ssh-rsa only",
 		"ecdsa-sha2-nistp256 AAAA":                    "ssh-ed25519 and ssh-rsa only",
-		"":                                            "no recipient",
-		"hunter2":                                     "no recipient",
+		"":                                            "not a recipient",
+		"hunter2":                                     "not a recipient",
 	} {
 		_, err := recipient.Parse(text)
 		if err == nil || !strings.Contains(err.Error(), want) || len(text) > 6 && strings.Contains(err.Error(), text) {

@@ -85,7 +85,7 @@ func along(t hcl.Traversal, ctx *hcl.EvalContext) cty.Value {
 // Withheld replaces a text that may quote a secret.
 func Withheld(refs []string) string {
 	if len(refs) == 0 {
-		return "It works with a secret, so the reason is not shown: it could hold the secret. Check what kind of value is needed here, and the secret itself."
+		return "It involves a secret. The reason is not shown, because it could hold the secret. Check what kind of value is needed here, and the secret itself."
 	}
-	return "It works with " + strings.Join(refs, " and ") + ", so the reason is not shown: it could hold the secret. Check what kind of value is needed here, and the secret itself."
+	return "It works with " + strings.Join(refs, " and ") + ", so the reason is not shown, because it could hold the secret. Check what kind of value is needed here, and the secret itself."
 }

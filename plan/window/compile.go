@@ -115,7 +115,7 @@ func compileRule(d Deny, index int, deny bool) (rule, []error) {
 		case err != nil:
 			wrong(FieldDates, text, `A date is a day of the calendar, written as "2026-12-25".`)
 		case t.Year() < minYear || t.Year() > maxYear:
-			wrong(FieldDates, text, fmt.Sprintf("A date lies between the years %d and %d.", minYear, maxYear))
+			wrong(FieldDates, text, fmt.Sprintf("A date must be between the years %d and %d.", minYear, maxYear))
 		default:
 			r.dates = append(r.dates, dateOf(t))
 		}
@@ -137,9 +137,9 @@ func compileRule(d Deny, index int, deny bool) (rule, []error) {
 	switch {
 	case len(errs) > 0:
 	case r.from == r.to:
-		wrong(FieldTo, d.To, "The end equals the beginning, so nothing lies between them. Leave out both for the whole day.")
+		wrong(FieldTo, d.To, "The end equals the beginning, so there is no time between them. Leave out both for the whole day.")
 	case r.to < r.from && deny && len(d.Dates) > 0:
-		wrong(FieldTo, d.To, "A denied date is the calendar date of the instant, so its hours cannot reach into the next day. Name the next date in a deny of its own.")
+		wrong(FieldTo, d.To, "A denied date is the calendar date of the instant, so its hours cannot reach into the next day. Write another deny for the next date.")
 	case r.to < r.from:
 		r.to += 24 * 60
 	}

@@ -57,7 +57,7 @@ plan "nightly" {
   }
   drill "used" {
     device   = device.datapower.prod # want: drill-device "is backed up by the activity \"d\" of the plan \"other\""
-    identity = ""                    # want: invalid-value "not empty"
+    identity = ""                    # want: invalid-value "must not be empty"
     domains  = []                    # want: invalid-value "at least one name"
     sample   = 0                     # want: invalid-value "at least 1"
     max_age  = "1m"                  # want: invalid-value "at least 1h"

@@ -23,7 +23,7 @@ plan "nightly" {
     cron = "30 2 * * *"
   }
   schedule {
-    cron     = "30 5 * * *" # want: schedule-outside-window "never lies within the window"
+    cron     = "30 5 * * *" # want: schedule-outside-window "is never within the window"
     timezone = "America/New_York"
   }
   schedule {

@@ -24,14 +24,14 @@ destination "file" "sealed" {
       "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p", # want: invalid-value "named twice"
       "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8q", # want: invalid-value "Recipient 3 of \"recipients\": this recipient is damaged"
       "age1yubikey1qwerty", # want: invalid-value "needs a plugin of age"
-      "hunter2", # want: invalid-value "this is no recipient"
+      "hunter2", # want: invalid-value "this is not a recipient"
     ]
   }
 }
 destination "file" "for-nobody" {
   config { directory = "/for-nobody" }
   encryption {
-    recipients = [] # want: invalid-value "nobody could read"
+    recipients = [] # want: invalid-value "nobody could decrypt"
   }
 }
 script "exec" "told" {

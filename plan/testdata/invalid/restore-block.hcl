@@ -5,7 +5,7 @@ device "datapower" "one" {
     username = "backup"
     password = secret_env("PW")
   }
-  restore { # want: missing-argument "says nothing"
+  restore { # want: missing-argument "restore block is empty"
   }
 }
 

@@ -45,7 +45,7 @@ destination "nfs" "vault" {
   config { mount = "/mnt" }
 }
 # Its plugin offers no delete.
-destination "file" "worm" { # want: never-runs "cannot remove what it has stored"
+destination "file" "worm" { # want: never-runs "cannot remove stored files"
   config { directory = "/srv" }
 }
 
