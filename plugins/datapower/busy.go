@@ -42,7 +42,7 @@ func (s *source) busy(ctx context.Context, c *classes, limits throttle, out *sdk
 	case !answered(err):
 		return s.failed(err, "check: read who is logged in")
 	default:
-		logged = []string{"whether administrators are logged in was not read: " + s.failed(err, "check: read who is logged in").Error()}
+		logged = []string{"it could not be read whether administrators are logged in: " + s.failed(err, "check: read who is logged in").Error()}
 	}
 	out.BusyWith = append(out.BusyWith, logged...)
 	if s.users.policy == usersWait {
@@ -70,7 +70,7 @@ func (s *source) load(ctx context.Context, c *classes, limits throttle, out *sdk
 			if !answered(err) {
 				return s.failed(err, "check: read its load")
 			}
-			out.Warnings = append(out.Warnings, "whether the gateway is busy was not read: "+s.failed(err, "check: read its load").Error())
+			out.Warnings = append(out.Warnings, "it could not be read whether the gateway is busy: "+s.failed(err, "check: read its load").Error())
 			continue
 		}
 		if percent >= part.from {

@@ -26,10 +26,10 @@ func TestOtherWorkOfAGatewayIsTold(t *testing.T) {
 		"administrators, warn":    {dpsim.Device{Users: anna}, "warn", false, "anna is logged in by SSH from 10.1.2.3 | monitor", "anna is logged in by SSH | monitor is logged in by the XML management interface"},
 		"administrators, wait":    {dpsim.Device{Users: anna}, "wait", true, "anna is logged in by SSH from 10.1.2.3 | monitor", ""},
 		"administrators, ignored": {dpsim.Device{Users: anna}, "ignore", false, "", ""},
-		"unread load":             {dpsim.Device{Faults: []dpsim.Fault{{Kind: "refused", Operation: "get-status/CPUUsage"}}}, "warn", false, "", "whether the gateway is busy was not read"},
+		"unread load":             {dpsim.Device{Faults: []dpsim.Fault{{Kind: "refused", Operation: "get-status/CPUUsage"}}}, "warn", false, "", "could not be read whether the gateway is busy"},
 		"garbled memory":          {dpsim.Device{Faults: []dpsim.Fault{{Kind: "no_rows", Operation: "get-status/MemoryStatus"}}}, "warn", false, "", "MemoryStatus"},
-		"unread users, warn":      {dpsim.Device{Faults: []dpsim.Fault{{Kind: "refused", Operation: "get-status/ActiveUsers"}}}, "warn", false, "was not read", "read access to status ActiveUsers"},
-		"unread users, wait":      {dpsim.Device{Faults: []dpsim.Fault{{Kind: "garbage", Operation: "get-status/ActiveUsers"}}}, "wait", true, "was not read", ""},
+		"unread users, warn":      {dpsim.Device{Faults: []dpsim.Fault{{Kind: "refused", Operation: "get-status/ActiveUsers"}}}, "warn", false, "could not be read", "read access to status ActiveUsers"},
+		"unread users, wait":      {dpsim.Device{Faults: []dpsim.Fault{{Kind: "garbage", Operation: "get-status/ActiveUsers"}}}, "wait", true, "could not be read", ""},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -164,7 +164,7 @@ func (s *source) compare(ctx context.Context, r sdk.CaptureRequest, backup bool,
 	case ctx.Err() != nil:
 		return nil, err
 	case err != nil:
-		unsure = append(unsure, fmt.Sprintf("it was not compared whether the archive is of this gateway: its serial number cannot be read: %v", err))
+		unsure = append(unsure, fmt.Sprintf("it could not be checked whether the archive comes from this gateway: its serial number cannot be read: %v", err))
 	}
 	asked.Serial = serial
 	found.Compare(asked)

@@ -127,7 +127,7 @@ const secureBackupCommand = "secure-backup"
 func (s *source) checkSecureBackup(ctx context.Context, c secureBackupConfig, unsaved []string, out *sdk.CheckReport) error {
 	if out.CurrentCommand == secureBackupCommand {
 		return failure.New(failure.Precondition, failure.ForeignBackup, "%s: another secure backup is running on it", s.name).
-			WithRemedy("wait until it has ended, and see who started it")
+			WithRemedy("wait until it has ended, and find out who started it")
 	}
 	settings, err := s.settings(ctx)
 	if err != nil {
@@ -168,7 +168,7 @@ func (s *source) checkSecureBackup(ctx context.Context, c secureBackupConfig, un
 	}
 	if len(files) > 0 {
 		return failure.New(failure.Precondition, failure.ForeignBackup, "%s: %s holds %d files of another backup", s.name, c.Directory, len(files)).
-			WithRemedy("see whose they are, and delete them on the gateway")
+			WithRemedy("find out whose they are, and delete them on the gateway")
 	}
 	return nil
 }
@@ -212,7 +212,7 @@ func (s *source) checkCertificate(ctx context.Context, c secureBackupConfig) err
 	case f != nil:
 		return f
 	case !told:
-		return failure.New(failure.Precondition, failure.CertificateDown, "%s: it does not tell the fingerprint of certificate object %q, so that it cannot be compared with recovery_certificate", s.name, c.Certificate).
+		return failure.New(failure.Precondition, failure.CertificateDown, "%s: it does not tell the fingerprint of certificate object %q, so dprun cannot compare it with recovery_certificate", s.name, c.Certificate).
 			WithRemedy("leave recovery_certificate out for this gateway")
 	}
 	return nil
@@ -241,17 +241,17 @@ func (s *source) recoverable(c secureBackupConfig, d *soma.CertificateDetails) (
 			WithRemedy("check the plan: recovery_certificate must name a file that holds a certificate in PEM form")
 	}
 	if kept.PublicKeyAlgorithm != x509.RSA {
-		return true, failure.New(failure.Precondition, failure.CertificateDown, "%s: recovery_certificate has a key of %s, and a secure backup needs one of RSA", s.name, kept.PublicKeyAlgorithm).
+		return true, failure.New(failure.Precondition, failure.CertificateDown, "%s: recovery_certificate has a key of type %s, but a secure backup needs an RSA key", s.name, kept.PublicKeyAlgorithm).
 			WithRemedy("make a certificate with an RSA key, put it on the gateway, and name its file")
 	}
 	if pinned := sha256.Sum256(kept.Raw); c.Fingerprint != "" && fingerprint(c.Fingerprint) != hex.EncodeToString(pinned[:]) {
 		return true, failure.New(failure.Precondition, failure.CertificateDown, "%s: the certificate in recovery_certificate is not the one of recovery_fingerprint: its SHA-256 is %x", s.name, pinned).
-			WithRemedy("find out who exchanged the file, and whose private key brings the backups back")
+			WithRemedy("find out who exchanged the file, and whose private key can restore the backups")
 	}
 	sum := sha1.Sum(kept.Raw) // the gateway tells the SHA-1
 	want := hex.EncodeToString(sum[:])
 	if d.SHA1 != "" && d.SHA1 != want {
-		return true, failure.New(failure.Precondition, failure.CertificateDown, "%s: certificate object %q holds another certificate (SHA-1 %.40s) than recovery_certificate (SHA-1 %s): what it encrypts could not be restored",
+		return true, failure.New(failure.Precondition, failure.CertificateDown, "%s: certificate object %q holds another certificate (SHA-1 %.40s) than recovery_certificate (SHA-1 %s): nobody could restore what it encrypts",
 			s.name, c.Certificate, archive.Printable(d.SHA1), want).
 			WithRemedy("put the certificate whose private key you keep into the certificate object, or name the right file in recovery_certificate")
 	}

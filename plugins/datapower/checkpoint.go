@@ -28,12 +28,12 @@ func (i *restore) checkpoint(ctx context.Context) error {
 		if err != nil {
 			why += ": " + archive.Printable(err.Error())
 		}
-		i.found(sdk.LevelNotProven, check, name, "", "no checkpoint was made, and the way back is the export alone: %s", why)
+		i.found(sdk.LevelNotProven, check, name, "", "no checkpoint was made, so the export is the only way back: %s", why)
 		return nil
 	}
 	names, err := i.client.Checkpoints(ctx, name)
 	if err != nil {
-		return none(err, "which there are could not be read")
+		return none(err, "the existing ones could not be listed")
 	}
 	configs, err := i.client.GetConfig(ctx, defaultDomain, "Domain", name)
 	most := 0
@@ -43,13 +43,13 @@ func (i *restore) checkpoint(ctx context.Context) error {
 	own := slices.Contains(names, ownCheckpoint)
 	switch {
 	case most == 0:
-		return none(err, "how many the domain may have could not be read")
+		return none(err, "the limit of the domain could not be read")
 	case own:
 		if err := i.client.RemoveCheckpoint(ctx, name, ownCheckpoint); err != nil {
-			return none(err, "the one of the last restore could not be removed")
+			return none(err, "the checkpoint of the last restore could not be removed")
 		}
 	case len(names) >= most:
-		return none(nil, "all "+strconv.Itoa(most)+" are in use, and dprun removes nobody's")
+		return none(nil, "all "+strconv.Itoa(most)+" are in use, and dprun removes only its own")
 	}
 	if err := i.client.SaveCheckpoint(ctx, name, ownCheckpoint); err != nil {
 		return none(err, "the gateway did not make it")
@@ -68,8 +68,8 @@ func (i *restore) checkpoint(ctx context.Context) error {
 	case err != nil && busy:
 		return failure.New(failure.Precondition, failure.DeviceBusy, "%s: import: domain %s is busy %v after a checkpoint was asked for", i.name, name, checkpointLimit).WithRemedy("wait until the command has ended")
 	case err != nil:
-		return none(err, "the gateway accepted to make it")
+		return none(err, "the gateway accepted the request")
 	}
-	i.found(sdk.LevelOK, check, name, "", "the gateway keeps the domain as it was before as checkpoint %s, until the next restore; to go back by it, roll back to it and save the configuration", ownCheckpoint)
+	i.found(sdk.LevelOK, check, name, "", "the gateway keeps the previous state of the domain as checkpoint %s until the next restore; to go back, roll back to that checkpoint and save the configuration", ownCheckpoint)
 	return nil
 }

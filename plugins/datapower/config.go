@@ -140,7 +140,7 @@ func (p *problems) add(summary, detail string, at ...string) {
 func validateConfig(c Config, known func(path ...string) bool) []schema.Diagnostic {
 	var p problems
 	if known("host") && (c.Host == "" || strings.ContainsAny(c.Host, "/@[] ") || strings.Count(c.Host, ":") == 1 || strings.ContainsFunc(c.Host, unicode.IsControl)) {
-		p.add("Unusable host", "host is a name or an address alone; the port goes to port, the user to username.", "host")
+		p.add("Unusable host", "host must be only a name or an address. Put the port into port and the user into username.", "host")
 	}
 	if known("username") && (c.Username == "" || strings.ContainsFunc(c.Username, unicode.IsControl) || strings.Contains(c.Username, ":")) {
 		p.add("Unusable user name", "username must not be empty or hold a colon or control characters.", "username")
@@ -163,13 +163,13 @@ func validateConfig(c Config, known func(path ...string) bool) []schema.Diagnost
 func validateSecureBackup(c secureBackupConfig, known func(path ...string) bool) []schema.Diagnostic {
 	var p problems
 	if known("certificate") && (c.Certificate == "" || strings.ContainsAny(c.Certificate, "/:") || strings.ContainsFunc(c.Certificate, unicode.IsControl)) {
-		p.add("Unusable certificate", "certificate is the name of a certificate object in the default domain, not of a file.", "certificate")
+		p.add("Unusable certificate", "certificate must be the name of a certificate object in the default domain, not of a file.", "certificate")
 	}
 	if _, err := hex.DecodeString(fingerprint(c.Fingerprint)); known("recovery_fingerprint") && c.Fingerprint != "" && (err != nil || len(fingerprint(c.Fingerprint)) != 2*sha256.Size) {
 		p.add("Unusable fingerprint", "recovery_fingerprint is a SHA-256 in hexadecimal; `openssl x509 -in FILE -noout -fingerprint -sha256` shows it.", "recovery_fingerprint")
 	}
 	if _, err := time.Parse(time.DateOnly, c.Proven); known("recovery_proven") && c.Proven != "" && err != nil {
-		p.add("Unusable date", "recovery_proven is a date such as 2026-11-28.", "recovery_proven")
+		p.add("Unusable date", "recovery_proven must be a date such as 2026-11-28.", "recovery_proven")
 	}
 	for name, value := range map[string]string{"recovery_custodian": c.Custodian, "recovery_fingerprint": c.Fingerprint, "recovery_proven": c.Proven} {
 		if known(name) && known("recovery_certificate") && value != "" && c.Recovery == "" {
@@ -200,7 +200,7 @@ func checkDirectory(dir string) error {
 	}
 	for _, r := range rest {
 		if r > unicode.MaxASCII || !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-_./", r) {
-			return fmt.Errorf("may hold letters, digits, dashes, underscores, dots and slashes only")
+			return fmt.Errorf("may hold only letters, digits, dashes, underscores, dots and slashes")
 		}
 	}
 	if strings.Contains("/"+rest+"/", "/../") {
@@ -221,19 +221,19 @@ func (c TLSConfig) remedy(e *soma.Error) string {
 	case soma.ClientWanted:
 		return "the gateway asks for a certificate of the client, which dprun does not have: switch client authentication off in the SSL server profile of its management interface"
 	case soma.NotTLS:
-		return "check host and port: something else than the XML management interface (port 5550) answers there"
+		return "check host and port: something other than the XML management interface (port 5550) answers there"
 	case soma.OtherPin:
 		return fmt.Sprintf("if the gateway has a new certificate, set tls.%s; if not, somebody else may be answering", pin)
 	case soma.OtherName:
 		if len(e.Names) == 0 {
-			return fmt.Sprintf("the certificate names no host that could be checked: if it is the gateway's, set tls.%s in place of ca_file and server_name", pin)
+			return fmt.Sprintf("the certificate names no host to check: if it is the gateway's, set tls.%s in place of ca_file and server_name", pin)
 		}
 		return fmt.Sprintf("if it is the gateway's, set tls.server_name to a name of the certificate (%s), or set tls.%s in place of ca_file and server_name", strings.Join(e.Names[:min(len(e.Names), 5)], ", "), pin)
 	case soma.Expired:
-		return fmt.Sprintf("check the clock of this host, and renew the certificate on the gateway; tls.%s in place of ca_file trusts it beyond its end", pin)
+		return fmt.Sprintf("check the clock of this host, and renew the certificate on the gateway; tls.%s in place of ca_file trusts it even after it has expired", pin)
 	case soma.UnknownAuthority:
 		if c.CAFile != "" {
-			return fmt.Sprintf("tls.ca_file does not hold who signed it: if it is the gateway's, add the authority's certificate to that file, or set tls.%s in its place", pin)
+			return fmt.Sprintf("tls.ca_file does not hold the authority that signed it: if it is the gateway's, add the authority's certificate to that file, or set tls.%s in its place", pin)
 		}
 		return fmt.Sprintf("if this is the gateway's certificate, set tls.ca_file, or tls.%s", pin)
 	}
@@ -246,19 +246,19 @@ func (c TLSConfig) remedy(e *soma.Error) string {
 func (c TLSConfig) versionRemedy() string {
 	switch c.MinVersion {
 	case "1.0":
-		return "the gateway speaks no version of TLS that dprun speaks: let the SSL server profile of its management interface speak TLS 1.0 or newer"
+		return "the gateway supports no version of TLS that dprun supports: allow TLS 1.0 or newer in the SSL server profile of its management interface"
 	case "1.1":
-		return "the gateway speaks older versions of TLS only: set tls.min_version = \"1.0\", or renew its firmware or SSL server profile"
+		return "the gateway supports only older versions of TLS: set tls.min_version = \"1.0\", or renew its firmware or SSL server profile"
 	case "1.3":
-		return "the gateway speaks older versions of TLS only: set tls.min_version = \"1.2\""
+		return "the gateway supports only older versions of TLS: set tls.min_version = \"1.2\""
 	}
-	return "the gateway speaks older versions of TLS only: set tls.min_version = \"1.1\" or \"1.0\", or renew its firmware or SSL server profile"
+	return "the gateway supports only older versions of TLS: set tls.min_version = \"1.1\" or \"1.0\", or renew its firmware or SSL server profile"
 }
 
 func (c TLSConfig) cipherRemedy() string {
 	const profile = "add an ECDHE or RSA cipher with AES to the SSL server profile of its management interface"
 	if c.LegacyCiphers || c.MinVersion == "1.0" || c.MinVersion == "1.1" {
-		return "the gateway has no cipher that dprun has, for example DHE ciphers alone: " + profile
+		return "the gateway has no cipher that dprun has, for example only DHE ciphers: " + profile
 	}
-	return "the gateway has old ciphers only: set tls.legacy_ciphers = true, or " + profile
+	return "the gateway has only old ciphers: set tls.legacy_ciphers = true, or " + profile
 }

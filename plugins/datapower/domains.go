@@ -41,19 +41,19 @@ func (s *source) Save(ctx context.Context, t sdk.Target) error {
 	return s.until(ctx, savedLimit, func() (bool, error) {
 		d, err := s.domain(ctx, t.Domain, what)
 		return err == nil && !d.SaveNeeded && d.CurrentCommand == "", err
-	}, failure.New(failure.Precondition, failure.DeviceError, "%s: %s: the gateway says that it is done, and that domain %s has unsaved changes", s.name, what, t.Domain).
-		WithRemedy("find out whether somebody works on the domain, and save it in the WebGUI"))
+	}, failure.New(failure.Precondition, failure.DeviceError, "%s: %s: the gateway says that it is done, but domain %s still has unsaved changes", s.name, what, t.Domain).
+		WithRemedy("find out whether somebody is working on the domain, and save it in the WebGUI"))
 }
 
 // Create makes a domain that keeps its own configuration.
 func (s *source) Create(ctx context.Context, t sdk.Target) error {
 	const what = "make a domain"
 	if !domainName.MatchString(t.Domain) || t.Domain == defaultDomain {
-		return failure.New(failure.Precondition, failure.BadConfig, "%s: %s: %q is no name for a new one", s.name, what, archive.Printable(t.Domain)).WithRemedy("use letters, digits, - and _")
+		return failure.New(failure.Precondition, failure.BadConfig, "%s: %s: %q cannot be the name of a new domain", s.name, what, archive.Printable(t.Domain)).WithRemedy("use letters, digits, - and _")
 	}
 	switch _, err := s.domain(ctx, t.Domain, what); {
 	case err == nil:
-		return failure.New(failure.Exists, "", "%s: %s: there is a domain %s already", s.name, what, t.Domain).WithRemedy("find out whose it is")
+		return failure.New(failure.Exists, "", "%s: %s: domain %s exists already", s.name, what, t.Domain).WithRemedy("find out whose it is")
 	case failure.From(err).Kind != failure.NotFound:
 		return err
 	}
@@ -67,7 +67,7 @@ func (s *source) Create(ctx context.Context, t sdk.Target) error {
 		}
 		objects, err := s.client.ObjectStatus(ctx, t.Domain)
 		return err == nil && told(t.Domain, objects) == nil, err
-	}, failure.New(failure.Timeout, failure.DeviceBusy, "%s: %s: domain %s cannot be used %v after the gateway accepted to make it", s.name, what, t.Domain, builtLimit))
+	}, failure.New(failure.Timeout, failure.DeviceBusy, "%s: %s: domain %s cannot be used %v after the gateway accepted the request", s.name, what, t.Domain, builtLimit))
 }
 
 // Drop removes a domain that Create made.
@@ -95,7 +95,7 @@ func (s *source) Drop(ctx context.Context, t sdk.Target) error {
 		}
 		return s.failed(err, "%s %s", what, t.Domain)
 	}
-	return s.until(ctx, goneLimit, gone, failure.New(failure.Timeout, failure.DeviceBusy, "%s: %s: domain %s is still there %v after the gateway accepted to remove it", s.name, what, t.Domain, goneLimit).
+	return s.until(ctx, goneLimit, gone, failure.New(failure.Timeout, failure.DeviceBusy, "%s: %s: domain %s still exists %v after the gateway accepted the request to remove it", s.name, what, t.Domain, goneLimit).
 		WithRemedy("see who is logged in to the domain"))
 }
 
@@ -106,7 +106,7 @@ func (s *source) ours(ctx context.Context, domain, what string) error {
 		return s.failed(err, "%s: read who made domain %s", what, domain)
 	}
 	if len(configs) != 1 || !strings.HasPrefix(configs[0].Value("UserSummary"), madeByDprun) {
-		return failure.New(failure.Precondition, "", "%s: %s: the comment of domain %s does not say that dprun made it: it is left as it is", s.name, what, domain).
+		return failure.New(failure.Precondition, "", "%s: %s: the comment of domain %s does not say that dprun made it, so dprun leaves it as it is", s.name, what, domain).
 			WithRemedy("find out whose it is")
 	}
 	return nil

@@ -37,7 +37,7 @@ func classify(e *soma.Error) (failure.Kind, failure.Reason, string) {
 	case soma.Refused:
 		return failure.Denied, failure.NotPermitted, permission(e)
 	case soma.Result, soma.Fault, soma.ErrorFile:
-		return failure.Precondition, failure.DeviceError, "see the gateway's log of the time"
+		return failure.Precondition, failure.DeviceError, "look at the gateway's log of that time"
 	case soma.HTTPStatus:
 		if e.Status >= http.StatusInternalServerError {
 			return failure.Unavailable, failure.BadReply, ""
@@ -76,7 +76,7 @@ func permission(e *soma.Error) string {
 	case "get-config":
 		return fmt.Sprintf("give the user read access to objects of class %s in domain %s", class, e.Domain)
 	}
-	return fmt.Sprintf("give the user the permission for %s, and check that the domain is there", e.Op)
+	return fmt.Sprintf("give the user the permission for %s, and check that the domain exists", e.Op)
 }
 
 // stagingKind tells a full disk from other errors of writing.

@@ -108,7 +108,7 @@ func (s *source) domainHealth(ctx context.Context, domain string) (h health) {
 func told(domain string, objects []soma.Object) error {
 	text := ""
 	if len(objects) == 0 {
-		text = "the reply lists no object, and every domain has some"
+		text = "the reply lists no object, but every domain has some"
 	}
 	for _, o := range objects {
 		if o.Class == "" || o.OpState == "" {

@@ -61,7 +61,7 @@ func (s *source) Inspect(ctx context.Context, req sdk.InspectRequest) (*sdk.Insp
 func (s *source) recognise(f sdk.Facts) error {
 	for _, pin := range []struct{ argument, want, has string }{{"serial", s.pinned.Serial, f.Serial}, {"device_name", s.pinned.DeviceName, f.DeviceName}} {
 		if pin.want != "" && pin.want != pin.has {
-			return failure.New(failure.Precondition, failure.OtherDevice, "inspect: the plan pins %s = %q, and the gateway at this address says %q", pin.argument, pin.want, pin.has).
+			return failure.New(failure.Precondition, failure.OtherDevice, "inspect: the plan pins %s = %q, but the gateway at this address says %q", pin.argument, pin.want, pin.has).
 				WithRemedy("find out what answers at this address; if the appliance was replaced on purpose, change %s in the plan", pin.argument)
 		}
 	}

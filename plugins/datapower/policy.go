@@ -263,13 +263,13 @@ func (p *policy) beyond(o archive.Object) string {
 	case !p.drill || !starts && !serving(o.Class):
 		return ""
 	case !starts && (o.AdminState != "disabled" && o.AdminState != "enabled" || !nameable.MatchString(o.Name)):
-		return "nothing is known of its class by which a policy could keep it from starting"
+		return "dprun does not know its class, so no policy can keep it from starting"
 	case !starts:
 		return ""
 	case s.uri == "":
-		return "nothing is known by which a policy could keep it from starting"
+		return "dprun knows no policy that could keep it from starting"
 	case !s.out && o.AdminState == "":
-		return "the archive does not say whether it is enabled, so that a policy cannot disable it"
+		return "the archive does not say whether it is enabled, so a policy cannot disable it"
 	}
 	return ""
 }
@@ -323,7 +323,7 @@ func (s *source) policyOf(file string, variables map[string]string, disabled boo
 	case disabled:
 		return policy{drill: true}, nil // its statements depend on the archive
 	case file == "" && len(variables) > 0:
-		return wrong(errors.New("there are variables, and no policy"))
+		return wrong(errors.New("there are variables, but no policy"))
 	case file == "":
 		return policy{}, nil
 	}
@@ -367,7 +367,7 @@ func parsePolicy(text []byte) (*statements, error) {
 			depth--
 		case xml.CharData:
 			if len(bytes.TrimSpace(t)) > 0 {
-				return nil, fmt.Errorf("text %.40q stands where only elements belong", archive.Printable(string(t)))
+				return nil, fmt.Errorf("text %.40q is in a place where only elements are allowed", archive.Printable(string(t)))
 			}
 		case xml.StartElement:
 			if name := t.Name.Local; depth == 0 && !wrapped && (name == "ConfigDeploymentPolicy" || name == "deployment-policy") {
@@ -434,7 +434,7 @@ func (m modification) check() error {
 	property := strings.Contains(m.Match, "Property=")
 	switch {
 	case m.Type != "add" && m.Type != "change" && m.Type != "delete":
-		return fmt.Errorf("a ModifiedConfig has the type %q: there are add, change and delete", archive.Printable(m.Type))
+		return fmt.Errorf("a ModifiedConfig has the type %q; the types are add, change and delete", archive.Printable(m.Type))
 	case m.Type == "add" && m.Property == "":
 		return errors.New("a ModifiedConfig of type add names no property")
 	case m.Type != "add" && !property:

@@ -112,11 +112,11 @@ func (p *preflight) shownCertificate() {
 	pinned := p.tls.Fingerprint != ""
 	switch {
 	case left <= 0 && pinned:
-		p.found("tls.certificate", sdk.LevelWarning, subject, "renew it on the gateway, and pin the new one", "the certificate of its management interface expired on %s; it is trusted, because the plan pins it", until)
+		p.found("tls.certificate", sdk.LevelWarning, subject, "renew it on the gateway, and pin the new one", "the certificate of its management interface expired on %s; dprun still trusts it, because the plan pins it", until)
 	case left <= certificateWarning && !pinned:
 		p.found("tls.certificate", sdk.LevelWarning, subject, "renew it on the gateway before that; the plan trusts it by tls.ca_file or the system's roots", "the certificate of its management interface expires in %d days, on %s", days(left), until)
 	default:
-		p.found("tls.certificate", sdk.LevelOK, subject, "", "the certificate of its management interface is good for %d days, until %s", days(left), until)
+		p.found("tls.certificate", sdk.LevelOK, subject, "", "the certificate of its management interface is valid for %d days, until %s", days(left), until)
 	}
 }
 
@@ -180,7 +180,7 @@ func (p *preflight) permissions(ctx context.Context) error {
 	for i, a := range needed {
 		p.permission(a, domainsOf(a), refusedIn[i], len(unclear[i]) == 0)
 		if len(unclear[i]) > 0 {
-			p.found("permission", sdk.LevelWarning, a.profileLine(), "see the gateway's log of the time, and check again", "whether the user may %s was not seen: %s", a.For, summary(unclear[i]))
+			p.found("permission", sdk.LevelWarning, a.profileLine(), "look at the gateway's log of that time, and check again", "it is not known whether the user may %s: %s", a.For, summary(unclear[i]))
 		}
 	}
 	return context.Cause(ctx)
@@ -264,17 +264,17 @@ func (p *preflight) executing(own rights) {
 		remedy := "add the line " + a.line("*") + " to the access profile of the user's group"
 		switch {
 		case known && !granted && a.isUnquiesce():
-			p.found("unquiesce", sdk.LevelError, a.line("*"), remedy, "the plan quiesces, and the user may not %s: what is quiesced would stay down", a.For)
+			p.found("unquiesce", sdk.LevelError, a.line("*"), remedy, "the plan quiesces, but the user may not %s: what is quiesced would stay down", a.For)
 		case known && !granted:
 			p.found("permission", sdk.LevelError, a.line("*"), remedy, "the user's access profile does not let it %s", a.For)
 		case known:
-			p.found("permission", sdk.LevelNotProven, a.line("*"), "", "the user's access profile lets it %s, and only doing so proves it", a.For)
+			p.found("permission", sdk.LevelNotProven, a.line("*"), "", "the user's access profile lets it %s; only doing so proves it", a.For)
 		default:
-			p.found("permission", sdk.LevelNotProven, a.line("*"), "see that the access profile of the user's group has this line", "only doing so proves that the user may %s", a.For)
+			p.found("permission", sdk.LevelNotProven, a.line("*"), "make sure that the access profile of the user's group has this line", "only doing so proves that the user may %s", a.For)
 		}
 	}
 	if own.privileged {
-		p.found("account", sdk.LevelWarning, p.users.own, "give it a group with the lines of the page \"Access profile\" alone", "the user may do everything on this gateway, more than a backup needs")
+		p.found("account", sdk.LevelWarning, p.users.own, "give it a group with only the lines of the page \"Access profile\"", "the user may do everything on this gateway, more than a backup needs")
 	}
 }
 
@@ -301,23 +301,23 @@ func (p *preflight) states() {
 			if d.CurrentCommand == "backup" || strings.HasPrefix(d.CurrentCommand, "secure-") {
 				check, text = "other_backups", "is being backed up or restored now (%q)"
 			}
-			p.found(check, sdk.LevelWarning, name, "see who started it: a backup waits for it or is refused", "the domain "+text, archive.Printable(d.CurrentCommand))
+			p.found(check, sdk.LevelWarning, name, "find out who started it: a backup waits for it or is refused", "the domain "+text, archive.Printable(d.CurrentCommand))
 		}
 		if !slices.Contains(involved, d.Name) {
 			continue
 		}
 		if d.FailsafeMode != "" && d.FailsafeMode != "none" {
-			p.found("failsafe", sdk.LevelWarning, name, "see the domain's log, mend its configuration and restart it: in this mode it does not run what is saved", "the domain is in fail-safe mode (%s)", archive.Printable(d.FailsafeMode))
+			p.found("failsafe", sdk.LevelWarning, name, "look at the domain's log, repair its configuration and restart it: in this mode it does not run the saved configuration", "the domain is in fail-safe mode (%s)", archive.Printable(d.FailsafeMode))
 		}
 		if state := quiesceState(d); state != sdk.StateNormal && d.Name != defaultDomain {
-			p.found("quiesced", sdk.LevelError, name, "bring it back, or see who has quiesced it", "the domain is not in service: its quiesce state is %s", state)
+			p.found("quiesced", sdk.LevelError, name, "bring it back, or find out who has quiesced it", "the domain is not in service: its quiesce state is %s", state)
 		}
 		if d.SaveNeeded {
-			p.found("unsaved", sdk.LevelWarning, name, "save the configuration, or see who is changing it", "the domain has unsaved changes")
+			p.found("unsaved", sdk.LevelWarning, name, "save the configuration, or find out who is changing it", "the domain has unsaved changes")
 		}
 	}
 	if quiet {
-		p.found("busy", sdk.LevelOK, "", "", "nothing runs on the gateway that a backup would wait for")
+		p.found("busy", sdk.LevelOK, "", "", "nothing is running on the gateway that a backup would wait for")
 	}
 	for _, a := range p.activities {
 		for _, name := range a.Domains {
@@ -376,15 +376,15 @@ func (p *preflight) throttled(ctx context.Context, limits throttle) error {
 	keep := (max(space.TotalTemporary, 0)*int64(limits.temporary) + 99) / 100
 	level, remedy := sdk.LevelOK, ""
 	if space.FreeTemporary >= 0 && space.FreeTemporary <= keep {
-		level, remedy = sdk.LevelError, "make room in temporary:, before the gateway does so by itself"
+		level, remedy = sdk.LevelError, "make room in temporary: before the gateway restarts to do so itself"
 	}
-	p.found("throttle", level, "", remedy, "it turns traffic away, and restarts, with less than %d MB of temporary space (%d%%), and has %d MB free", keep/1_000_000, limits.temporary, space.FreeTemporary/1_000_000)
+	p.found("throttle", level, "", remedy, "below %d MB of temporary space (%d%%) it turns traffic away and restarts; %d MB are free", keep/1_000_000, limits.temporary, space.FreeTemporary/1_000_000)
 	return nil
 }
 
 // busyFound reports what would make a quiesce wait.
 func (p *preflight) busyFound(r sdk.CheckReport) {
-	const remedy = "see who and what is at work: a quiesce waits for it, or goes on beside it, as the device's active_users says"
+	const remedy = "find out who and what is at work: a quiesce waits for it or goes on in spite of it, as the device's active_users says"
 	for _, w := range r.BusyWith {
 		p.found("busy", sdk.LevelWarning, "", remedy, "%s", w)
 	}
@@ -401,12 +401,12 @@ func (p *preflight) roleFound(r sdk.CheckReport) {
 	case sdk.RoleActive:
 		p.found(check, sdk.LevelError, "", "fail over before, by a pre-script, or leave the gateway out: quiesce_guard refuses to quiesce an active member unless active = \"allow\"", "it is the active member of a group: %s", r.RoleDetail)
 	case sdk.RoleUnknown:
-		p.found(check, sdk.LevelError, "", "mend what keeps the role from being read: an unknown one counts as active", "its part in groups is not known: %s", r.RoleDetail)
+		p.found(check, sdk.LevelError, "", "remove the reason why the role cannot be read: an unknown role counts as active", "its role in groups is not known: %s", r.RoleDetail)
 	case sdk.RoleStandby:
 		p.found(check, sdk.LevelOK, "", "", "it is not the active member: %s", r.RoleDetail)
 	}
 	if len(r.APIConnect) > 0 {
-		p.found("apic", sdk.LevelWarning, "", "back its domains up without quiescing the gateway, or agree on the outage with who runs API Connect", "a quiesce of the gateway takes the domains of API Connect down too: %s", archive.Printable(some(r.APIConnect)))
+		p.found("apic", sdk.LevelWarning, "", "back up its domains without quiescing the gateway, or agree on the outage with the people who run API Connect", "a quiesce of the gateway takes the domains of API Connect down too: %s", archive.Printable(some(r.APIConnect)))
 	}
 	if r.APIConnectUnknown != "" {
 		p.found("apic", sdk.LevelError, "", "", "whether API Connect manages domains is not known: %s", r.APIConnectUnknown)
@@ -425,7 +425,7 @@ func (p *preflight) clock() {
 		if skew < 0 {
 			way = "behind"
 		}
-		p.found("clock", sdk.LevelWarning, "", "let both take their time from one NTP server: names and windows of backups go by this host's clock, and certificates by both", "its clock is %s %s this host's", skew.Abs().Round(10*time.Second), way)
+		p.found("clock", sdk.LevelWarning, "", "let both use the same NTP server: names and windows of backups depend on this host's clock, and certificates on both", "its clock is %s %s this host's", skew.Abs().Round(10*time.Second), way)
 	default:
 		p.found("clock", sdk.LevelOK, "", "", "its clock agrees with this host's")
 	}
@@ -457,7 +457,7 @@ func (p *preflight) slots(ctx context.Context) error {
 			most[n.Attrs["name"]] = v
 		}
 		if n.Value("ConfigMode") == "import" && slices.Contains(p.involved(), n.Attrs["name"]) {
-			p.found("domain", sdk.LevelWarning, n.Attrs["name"], "back up what it imports as well", "the domain takes its configuration from elsewhere at every start, so that its backup is not what brings it back")
+			p.found("domain", sdk.LevelWarning, n.Attrs["name"], "back up what it imports as well", "the domain imports its configuration from elsewhere at every start, so its backup alone does not bring it back")
 		}
 	}
 	full := 0
@@ -468,7 +468,7 @@ func (p *preflight) slots(ctx context.Context) error {
 		}
 		if limit := cmp.Or(most[d], checkpointsDefault); c.by[""] >= limit {
 			full++
-			p.found("checkpoints", sdk.LevelWarning, d, "remove a checkpoint that nobody needs", "all %d slots for checkpoints are taken: one cannot be saved before a restore", limit)
+			p.found("checkpoints", sdk.LevelWarning, d, "remove a checkpoint that nobody needs", "all %d slots for checkpoints are taken: none can be saved before a restore", limit)
 		}
 	}
 	if full == 0 && len(p.checkpoints) > 0 {
@@ -486,7 +486,7 @@ func (p *preflight) otherBackups(ctx context.Context) error {
 	}
 	for _, f := range files {
 		if f.Path == "export:///export.zip" {
-			p.found("other_backups", sdk.LevelWarning, f.Path, "if it is not of an export_all_domains of dprun, see who else backs this gateway up, and when", "a backup of domains was made at %s by the gateway's clock", archive.Printable(cmp.Or(f.Modified, "a time that the gateway does not tell")))
+			p.found("other_backups", sdk.LevelWarning, f.Path, "if it does not come from an export_all_domains of dprun, find out who else backs up this gateway, and when", "a backup of domains was made at %s by the gateway's clock", archive.Printable(cmp.Or(f.Modified, "a time that the gateway does not tell")))
 		}
 	}
 	return nil
@@ -527,7 +527,7 @@ func (p *preflight) secureBackup(ctx context.Context, a activity) error {
 		return p.unread("other_backups", err, "the directory "+c.Directory)
 	}
 	if len(files) > 0 {
-		p.found("other_backups", sdk.LevelError, c.Directory, "see whose they are, and delete them on the gateway", "the directory of the secure backup holds %d files of another backup", len(files))
+		p.found("other_backups", sdk.LevelError, c.Directory, "find out whose they are, and delete them on the gateway", "the directory of the secure backup holds %d files of another backup", len(files))
 	}
 	return nil
 }
@@ -548,16 +548,16 @@ func (p *preflight) backupCertificate(ctx context.Context, c secureBackupConfig)
 		if !answered(err) {
 			return p.failed(err, "check: read certificate %s", c.Certificate)
 		}
-		p.found(check, sdk.LevelNotProven, c.Certificate, "look at the certificate on the gateway: it must not be one of ECDSA, and its private key must be at hand off the gateway", "the certificate object is there and up; the gateway does not tell its details")
+		p.found(check, sdk.LevelNotProven, c.Certificate, "look at the certificate on the gateway: its key must not be ECDSA, and the private key must be kept outside the gateway", "the certificate object exists and is up; the gateway does not tell its details")
 		return nil
 	}
 	switch d.Key {
 	case "ecdsa":
-		p.found(check, sdk.LevelError, c.Certificate, "use a certificate with an RSA key", "its key is of ECDSA, which a secure backup cannot be encrypted with")
+		p.found(check, sdk.LevelError, c.Certificate, "use a certificate with an RSA key", "its key is ECDSA, which cannot encrypt a secure backup")
 	case "rsa":
-		p.found(check, sdk.LevelOK, c.Certificate, "", "it is there and up, and has an RSA key")
+		p.found(check, sdk.LevelOK, c.Certificate, "", "it exists, is up and has an RSA key")
 	default:
-		p.found(check, sdk.LevelNotProven, c.Certificate, "look at the certificate on the gateway: its key must be one of RSA", "the gateway tells nothing of its key that dprun knows (%q)", archive.Printable(d.Key))
+		p.found(check, sdk.LevelNotProven, c.Certificate, "look at the certificate on the gateway: its key must be RSA", "dprun does not know the type of key that the gateway names (%q)", archive.Printable(d.Key))
 	}
 	switch left := d.NotAfter.Sub(p.now); {
 	case d.NotAfter.IsZero():
@@ -566,7 +566,7 @@ func (p *preflight) backupCertificate(ctx context.Context, c secureBackupConfig)
 	}
 	switch {
 	case c.Recovery == "":
-		p.found(check, sdk.LevelNotProven, c.Certificate, "set recovery_certificate to the file of the certificate whose private key you keep for a restore", "whether the private key is at hand is not known: the plan does not name its certificate")
+		p.found(check, sdk.LevelNotProven, c.Certificate, "set recovery_certificate to the file of the certificate whose private key you keep for a restore", "it is not known whether the private key is at hand: the plan does not name its certificate")
 	default:
 		same, f := p.recoverable(c, d)
 		switch {
@@ -575,7 +575,7 @@ func (p *preflight) backupCertificate(ctx context.Context, c secureBackupConfig)
 		case !same:
 			p.found(check, sdk.LevelNotProven, c.Certificate, "", "the gateway does not tell the fingerprint of the certificate")
 		default:
-			p.found(check, sdk.LevelOK, c.Certificate, "", "it is the one that the plan keeps the private key of")
+			p.found(check, sdk.LevelOK, c.Certificate, "", "it is the certificate whose private key the plan says is kept")
 		}
 		if f == nil {
 			p.recoveryProof(check, c)

@@ -33,7 +33,7 @@ type Access struct {
 // Proven reports whether reading shows that the right is there.
 func (a Access) Proven() bool { return a.login || a.status != "" || a.config != "" || a.store != "" }
 
-const unknownGate = "It is the resource of the REST interface or of the command line; which one stands for XML management is not known."
+const unknownGate = "It is the resource of the REST interface or of the command line; it is not known which one covers XML management."
 
 // anyQuiesce stands for either kind of quiesce.
 const anyQuiesce = "any"
@@ -49,10 +49,10 @@ func Accesses() []Access {
 		{Resource: "status/firmware-version", Letters: "r", For: "read serial number, model and firmware", status: "FirmwareVersion3"},
 		{Resource: "status/filessystem", Letters: "r", For: "read how much room the gateway has", status: "FilesystemStatus"},
 		{Resource: "system/system", Letters: "r", For: "read the gateway's name and backup mode", config: "SystemSettings"},
-		{Resource: "system/throttle", Letters: "r", For: "read below which free space the gateway turns traffic away", config: "Throttler"},
+		{Resource: "system/throttle", Letters: "r", For: "read the limit of free space below which the gateway turns traffic away", config: "Throttler"},
 		{Resource: "services/apic-gw-service", Letters: "r", Domains: true, For: "see which domains API Connect manages", config: "APIConnectGatewayService"},
 		{Resource: "status/object-status", Letters: "r", Domains: true, For: "see which objects there are and which are up", status: "ObjectStatus"},
-		{Resource: "services/gateway-peering", Letters: "r", Domains: true, For: "read the gateway's part in peer groups", Quiesce: anyQuiesce, config: "GatewayPeering"},
+		{Resource: "services/gateway-peering", Letters: "r", Domains: true, For: "read the gateway's role in peer groups", Quiesce: anyQuiesce, config: "GatewayPeering"},
 		{Resource: "status/gateway-peering", Letters: "r", Domains: true, For: "read which member of a peer group is the primary one", Quiesce: anyQuiesce, status: "GatewayPeeringStatus"},
 		{Resource: "status/gateway-peering-cluster", Letters: "r", Domains: true, For: "read which members of a peer cluster are primary ones", Quiesce: anyQuiesce, status: "GatewayPeeringClusterStatus"},
 		{Resource: "network/host-alias", Letters: "r", For: "find the address of a peering that names a host alias", Quiesce: anyQuiesce, config: "HostAlias"},
@@ -71,9 +71,9 @@ func Accesses() []Access {
 		{Resource: "file/temporary", Letters: "r", For: "list and fetch the files of a secure backup", Activities: secure, store: "temporary:"},
 		{Resource: "status/chkpoints", Letters: "r", Domains: true, For: "count the configuration checkpoints", CheckOnly: true, status: "DomainCheckpointStatus"},
 		{Resource: "config/domain", Letters: "r", For: "read how many checkpoints a domain may have", CheckOnly: true, config: "Domain"},
-		{Resource: "file/export", Letters: "r", For: "see what an earlier backup of domains left, or that of somebody else", store: "export:"},
+		{Resource: "file/export", Letters: "r", For: "see what earlier backups of domains, by dprun or others, have left", store: "export:"},
 
-		{Resource: "*", Letters: "r", Domains: true, For: "read every object and file of an export", Note: "An export leaves out, without a word, what the account cannot read.", Activities: exports},
+		{Resource: "*", Letters: "r", Domains: true, For: "read every object and file of an export", Note: "An export silently leaves out what the account cannot read.", Activities: exports},
 		{Resource: "config/rmi-export", Letters: "x", For: "export", Note: unknownGate, Activities: exports},
 		{Resource: "config/backup", Letters: "x", For: "back domains up", Note: unknownGate, Activities: exports},
 		{Resource: "config/domainquiesce", Letters: "x", For: "quiesce a domain", Quiesce: "domain"},

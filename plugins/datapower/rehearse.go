@@ -111,9 +111,9 @@ func (h *rehearsal) readArchive(ctx context.Context) error {
 	}
 	switch {
 	case h.set.Kind != archive.KindExport:
-		h.refuse("archive", "", "restore from an export of one domain", "the archive is no export of one domain: a gateway that is given a backup of several as if it were one makes the domains that it holds")
+		h.refuse("archive", "", "restore from an export of one domain", "the archive is not an export of one domain: from a backup of several domains a gateway would make all the domains in it")
 	case len(h.set.Domains) != 1:
-		h.refuse("archive", "", "restore from an export of one domain", "the archive does not say of which domain it is")
+		h.refuse("archive", "", "restore from an export of one domain", "the archive does not say which domain it comes from")
 	case h.set.Domains[0] == defaultDomain:
 		h.refuse("archive", defaultDomain, "restore default with a secure restore, or object by object in the WebGUI", "the archive is of domain default: it holds users with their passwords, and the gateway's own addresses and interfaces")
 	}
@@ -124,7 +124,7 @@ func (h *rehearsal) readArchive(ctx context.Context) error {
 func (h *rehearsal) readTarget(ctx context.Context) (unsaved bool, err error) {
 	name := h.request.Target.Domain
 	if name == defaultDomain {
-		h.refuse("default", name, "restore default with a secure restore", "domain default is not restored: an import there replaces users, interfaces and the management interfaces themselves")
+		h.refuse("default", name, "restore default with a secure restore", "dprun does not restore domain default: an import there replaces users, interfaces and the management interfaces themselves")
 	}
 	domains, err := h.client.DomainStatus(ctx)
 	if err != nil {
@@ -133,7 +133,7 @@ func (h *rehearsal) readTarget(ctx context.Context) (unsaved bool, err error) {
 	i := slices.IndexFunc(domains.Domains, func(d soma.Domain) bool { return d.Name == name })
 	if i < 0 {
 		return false, failure.New(failure.NotFound, failure.UnknownDomain, "%s: rehearse a restore: the gateway has no domain %s", h.name, archive.Printable(name)).
-			WithRemedy("create the domain first, in the WebGUI under Administration, Application Domain: dprun creates none")
+			WithRemedy("create the domain first, in the WebGUI under Administration, Application Domain: dprun does not create domains for a restore")
 	}
 	d := domains.Domains[i]
 	if state := quiesceState(d); state != sdk.StateNormal {
@@ -143,31 +143,31 @@ func (h *rehearsal) readTarget(ctx context.Context) (unsaved bool, err error) {
 		h.refuse("busy", name, "wait until the command has ended", "domain %s is busy with %s", name, archive.Printable(d.CurrentCommand))
 	}
 	if d.SaveNeeded && !h.request.Unsaved {
-		h.refuse("unsaved", name, "save the domain's configuration, or say that its unsaved changes may be lost (--unsaved)", "domain %s has changes that were not saved: somebody is at work on it", name)
+		h.refuse("unsaved", name, "save the domain's configuration, or say that its unsaved changes may be lost (--unsaved)", "domain %s has unsaved changes: somebody is working on it", name)
 	}
 	configs, err := h.client.GetConfig(ctx, defaultDomain, "Domain", name)
 	switch {
 	case err != nil && !answered(err):
 		return false, h.failed(err, "rehearse a restore: read the settings of the domain")
 	case err != nil || len(configs) != 1 || configs[0].Value("ConfigMode") == "":
-		h.refuse("config_mode", name, "let the account read config/domain in default", "whether domain %s keeps its own configuration could not be read: one that imports it at every start loses what is restored", name)
+		h.refuse("config_mode", name, "let the account read config/domain in default", "it could not be read whether domain %s keeps its own configuration: a domain that imports it at every start would lose the restored one", name)
 	case configs[0].Value("ConfigMode") != "local":
-		h.refuse("config_mode", name, "restore it where its configuration comes from", "domain %s takes its configuration from elsewhere at every start (ConfigMode %s): what is restored would be lost", name, archive.Printable(configs[0].Value("ConfigMode")))
+		h.refuse("config_mode", name, "restore it where its configuration comes from", "domain %s imports its configuration from elsewhere at every start (ConfigMode %s), so the restored configuration would be lost", name, archive.Printable(configs[0].Value("ConfigMode")))
 	}
 	firmware, err := h.client.Firmware(ctx)
 	switch {
 	case err != nil && !answered(err):
 		return false, h.failed(err, "rehearse a restore: read its firmware")
 	case err != nil:
-		h.refuse("firmware", "", "let the account read status/firmware-version", "the gateway's firmware could not be read: one older than the archive's may leave out what it does not know, without a word")
+		h.refuse("firmware", "", "let the account read status/firmware-version", "the gateway's firmware could not be read: firmware older than the archive's may silently leave out what it does not know")
 	default:
 		h.firmware(firmware.Version)
 		if from := h.set.Device; from.Serial != archive.Printable(firmware.Serial) {
-			h.found(sdk.LevelWarning, "origin", from.Serial, "see that addresses, host names and connections of the archive fit this gateway", "the archive was made on another gateway, %s with serial number %s", orNone(from.Name), orNone(from.Serial))
+			h.found(sdk.LevelWarning, "origin", from.Serial, "check that addresses, host names and connections in the archive suit this gateway", "the archive was made on another gateway, %s with serial number %s", orNone(from.Name), orNone(from.Serial))
 		}
 	}
 	if from := h.set.Domains; len(from) == 1 && from[0] != archive.Printable(name) {
-		h.found(sdk.LevelWarning, "origin", from[0], "see that this is the domain you mean", "the archive is of domain %s, and would go into domain %s", from[0], archive.Printable(name))
+		h.found(sdk.LevelWarning, "origin", from[0], "check that this is the domain you mean", "the archive comes from domain %s and would go into domain %s", from[0], archive.Printable(name))
 	}
 	return d.SaveNeeded, nil
 }
@@ -178,9 +178,9 @@ func (h *rehearsal) firmware(here string) {
 	older, known := olderFirmware(here, there)
 	switch {
 	case !known:
-		h.refuse("firmware", here, "compare the two by hand", "the archive is of firmware %q and the gateway runs %q: which is older cannot be told", there, archive.Printable(here))
+		h.refuse("firmware", here, "compare the two by hand", "the archive comes from firmware %q and the gateway runs %q: dprun cannot tell which is older", there, archive.Printable(here))
 	case older:
-		h.refuse("firmware", here, "upgrade the gateway first, or restore on one with the archive's firmware", "the gateway runs %s, and the archive is of %s: older firmware leaves out what it does not know, without a word", archive.Printable(here), there)
+		h.refuse("firmware", here, "upgrade the gateway first, or restore on one with the archive's firmware", "the gateway runs %s, but the archive comes from %s: older firmware silently leaves out what it does not know", archive.Printable(here), there)
 	}
 }
 
@@ -238,7 +238,7 @@ func (h *rehearsal) compare(ctx context.Context) error {
 	}
 	if more := diff.Omitted + len(h.out.Changes) - maxChanges; more > 0 {
 		h.out.Changes = h.out.Changes[:min(len(h.out.Changes), maxChanges)]
-		h.refuse("differences", h.request.Target.Domain, "compare the two with dprun diff", "so much differs that not all of it is told: %d things are left out", more)
+		h.refuse("differences", h.request.Target.Domain, "compare the two with dprun diff", "there are too many differences to list: %d are left out", more)
 	}
 	for check, n := range h.noted {
 		if more := n - maxNoted; more > 0 {
@@ -288,9 +288,9 @@ func (h *rehearsal) effect(d archive.Difference) {
 	switch {
 	case d.Change == archive.Removed:
 	case slices.Contains(executing, d.Class):
-		h.note("executes", d.Class+" "+d.Name, "look at the object before the restore", "it brings configuration from elsewhere by itself, once it is imported")
+		h.note("executes", d.Class+" "+d.Name, "look at the object before the restore", "once imported, it brings in configuration from elsewhere on its own")
 	case d.Class == "TCPProxyService":
-		h.note("enabled", d.Class+" "+d.Name, "disable it after the restore if it is not to run", "a TCP proxy comes up enabled, whatever the archive says of it")
+		h.note("enabled", d.Class+" "+d.Name, "disable it after the restore if it must not run", "a TCP proxy is enabled after an import, whatever the archive says")
 	case d.Class == "PasswordAlias" && d.Change == archive.Added:
 		h.note("password", d.Name, "set its password after the restore", "the password alias would be made without its password: exports do not hold it")
 	}
@@ -326,17 +326,17 @@ func (h *rehearsal) dryRun(ctx context.Context) error {
 		return h.failed(err, "rehearse a restore: dry run of the import")
 	}
 	if applied := len(got.Configured) + len(got.Copied); applied > 0 {
-		h.refuse("dry_run", name, "look at the domain now, and compare it with its last backup: what was asked for was a dry run", "the gateway reports %d objects and files as imported: it may have done it", applied)
+		h.refuse("dry_run", name, "look at the domain now, and compare it with its last backup: dprun asked only for a dry run", "the gateway reports %d objects and files as imported: it may really have imported them", applied)
 	}
 	if got.Domain != name {
-		h.refuse("dry_run", name, "do not restore here: nothing shows into which domain the gateway would import", "the gateway's results are of domain %q", archive.Printable(got.Domain))
+		h.refuse("dry_run", name, "do not restore here: it is not certain into which domain the gateway would import", "the gateway's results are for domain %q", archive.Printable(got.Domain))
 	}
 	switch strings.ToLower(got.DetectedErrors) {
 	case "false", "off", "no", "0":
 	case "":
 		h.found(sdk.LevelNotProven, "dry_run", name, "", "the gateway does not say whether it found errors")
 	default:
-		h.found(sdk.LevelWarning, "dry_run", name, "look at what is absent; the gateway's log says more", "the gateway found errors: detected-errors is %s", archive.Printable(got.DetectedErrors))
+		h.found(sdk.LevelWarning, "dry_run", name, "look at the absent files; the gateway's log says more", "the gateway found errors: detected-errors is %s", archive.Printable(got.DetectedErrors))
 	}
 	words := map[string]int{}
 	for _, f := range got.Files {
@@ -352,7 +352,7 @@ func (h *rehearsal) dryRun(ctx context.Context) error {
 		words["objects: "+cmp.Or(o.Status, "(no word)")]++
 	}
 	for _, word := range slices.Sorted(maps.Keys(words)) {
-		h.found(sdk.LevelNotProven, "gateway_says", word, "", "%d times, in the gateway's own words: nobody has written down what they mean", words[word])
+		h.found(sdk.LevelNotProven, "gateway_says", word, "", "%d times, in the gateway's own words, whose meaning is not documented", words[word])
 	}
 	var unnamed []string
 	for _, c := range h.out.Changes {
@@ -376,9 +376,9 @@ func (h *rehearsal) unchanged(ctx context.Context, unsaved bool) error {
 	i := slices.IndexFunc(domains.Domains, func(d soma.Domain) bool { return d.Name == name })
 	switch {
 	case i < 0:
-		h.refuse("dry_run", name, "find out who removed it", "domain %s is gone since the dry run", name)
+		h.refuse("dry_run", name, "find out who removed it", "domain %s has disappeared since the dry run", name)
 	case domains.Domains[i].SaveNeeded && !unsaved:
-		h.refuse("dry_run", name, "look at the domain now, and compare it with its last backup: the gateway may have imported what it was to rehearse, or somebody is at work on it", "domain %s has unsaved changes since the dry run", name)
+		h.refuse("dry_run", name, "look at the domain now, and compare it with its last backup: the gateway may have imported what it should only rehearse, or somebody is working on the domain", "domain %s has unsaved changes since the dry run", name)
 	}
 	return nil
 }

@@ -67,7 +67,7 @@ func (s *source) unknown(err error) error {
 	if f.Kind == failure.Timeout {
 		kind = failure.Timeout
 	}
-	return failure.New(kind, f.Reason, "%w; the archive was sent, and whether the gateway has applied all, some or nothing of it is not known", f).
+	return failure.New(kind, f.Reason, "%w; the archive was sent, and the gateway may have applied all, some or nothing of it", f).
 		WithRemedy("compare the domain with what it was before, and with the archive")
 }
 
@@ -151,8 +151,8 @@ func (i *restore) readArchive(ctx context.Context, f *os.File) error {
 		return f
 	}
 	if report.Kind != archive.KindExport || len(report.Domains) != 1 || report.Domains[0] == defaultDomain {
-		return failure.New(failure.Precondition, failure.BadArchive, "%s: import: the archive is no export of one domain other than default", i.name).
-			WithRemedy("restore from an export of the domain: a gateway that is given a backup of several makes the domains that it holds")
+		return failure.New(failure.Precondition, failure.BadArchive, "%s: import: the archive is not an export of one domain other than default", i.name).
+			WithRemedy("restore from an export of the domain: from a backup of several domains a gateway would make all the domains in it")
 	}
 	if i.policy.drill {
 		i.policy = drillPolicy(contents.Objects)
@@ -161,7 +161,7 @@ func (i *restore) readArchive(ctx context.Context, f *os.File) error {
 		i.wanted[objectKey{o.Class, o.Name}] = o
 		if why := i.policy.beyond(o); why != "" {
 			return failure.New(failure.Precondition, failure.Unsupported, "%s: import for a drill: %s %s: %s", i.name, archive.Printable(o.Class), archive.Printable(o.Name), why).
-				WithRemedy("leave the backup out of the drill, or restore it on a gateway that nothing is connected to")
+				WithRemedy("leave the backup out of the drill, or restore it on a gateway without any connections")
 		}
 	}
 	i.contents, i.from = contents, report.Domains[0]
@@ -203,7 +203,7 @@ func (i *restore) asBefore(ctx context.Context, objects []soma.Object) error {
 	if r.Before == "" {
 		for _, o := range objects {
 			if serving(o.Class) {
-				return failure.New(failure.Precondition, "", "%s: import: domain %s is no new one: it has %s %s, and there is no way back for it", i.name, r.Target.Domain, archive.Printable(o.Class), archive.Printable(o.Name)).
+				return failure.New(failure.Precondition, "", "%s: import: domain %s is not new: it has %s %s, and there is no way back for it", i.name, r.Target.Domain, archive.Printable(o.Class), archive.Printable(o.Name)).
 					WithRemedy("export the domain first")
 			}
 		}
@@ -214,18 +214,18 @@ func (i *restore) asBefore(ctx context.Context, objects []soma.Object) error {
 		return err
 	}
 	if was := rep.Of[0]; !was.Equal || !was.Only {
-		return failure.New(failure.Precondition, "", "%s: import: domain %s is no longer what its way back holds: %s", i.name, r.Target.Domain, summary(was.Differences)).
-			WithRemedy("find out who works on the domain, and restore when nobody does: another way back is made then")
+		return failure.New(failure.Precondition, "", "%s: import: domain %s has changed since its way back was made: %s", i.name, r.Target.Domain, summary(was.Differences)).
+			WithRemedy("find out who is working on the domain, and restore when nobody is: dprun then makes a new way back")
 	}
 	return nil
 }
 
 // results evaluates what the gateway reports.
 func (i *restore) results(got *soma.ImportResults) {
-	const look = "look at the domain now, and at the gateway's log of the time"
+	const look = "look at the domain now, and at the gateway's log of that time"
 	name := i.request.Target.Domain
 	if got.Domain != name {
-		i.found(sdk.LevelError, "results", name, look, "the gateway's results are of domain %q: nothing shows that it imported into %s", archive.Printable(got.Domain), name)
+		i.found(sdk.LevelError, "results", name, look, "the gateway's results are for domain %q: nothing shows that it imported into %s", archive.Printable(got.Domain), name)
 	}
 	if !got.Logged {
 		i.found(sdk.LevelError, "results", name, look, "the gateway does not say what it has configured and copied: nothing shows that it imported anything")
@@ -240,7 +240,7 @@ func (i *restore) results(got *soma.ImportResults) {
 		i.refused[objectKey{o.Class, o.Name}] = true
 		failed.add(o.Class+" "+o.Name, "the gateway's result is "+orNone(o.Status))
 	}
-	i.all(sdk.LevelError, "object_failed", "see the gateway's log of the time for the reason", failed)
+	i.all(sdk.LevelError, "object_failed", "look at the gateway's log of that time for the reason", failed)
 
 	copied, failed, ignored := map[string]bool{}, list{}, list{}
 	for _, f := range got.Copied {
@@ -251,16 +251,16 @@ func (i *restore) results(got *soma.ImportResults) {
 		case f.Status != "ignored":
 			failed.add(f.Name, strings.TrimSpace("the gateway's result is "+orNone(f.Status)+" "+f.Reason))
 		case !startScript(archive.FileName(f.Name)): // the objects stand for it
-			ignored.add(f.Name, "the gateway has left what was there")
+			ignored.add(f.Name, "the gateway has left the existing file in place")
 		}
 	}
-	i.all(sdk.LevelError, "file_failed", "see the gateway's log of the time for the reason, and whether the account may write the file", failed)
+	i.all(sdk.LevelError, "file_failed", "look at the gateway's log of that time for the reason, and check whether the account may write the file", failed)
 	i.all(sdk.LevelWarning, "file_ignored", "compare the file with the archive's", ignored)
 
 	absent := list{}
 	for _, f := range got.Files {
 		if f.Status == "missing-file" || f.Status == "missing-key" {
-			absent.add(f.Name, "the archive does not hold it; objects that need it are down unless it is there")
+			absent.add(f.Name, "the archive does not hold it; objects that need it stay down unless the gateway has it")
 		}
 	}
 	i.all(sdk.LevelWarning, "absent", "bring the files along", absent)
@@ -279,15 +279,15 @@ func (i *restore) results(got *soma.ImportResults) {
 	unnamed, uncopied := list{}, list{}
 	for _, o := range i.contents.Objects {
 		if !configured[objectKey{o.Class, o.Name}] && !i.policy.leavesOut(i.from, o.Class, o.Name) {
-			unnamed.add(o.Class+" "+o.Name, "the gateway does not say that it has configured it")
+			unnamed.add(o.Class+" "+o.Name, "the gateway does not report it as configured")
 		}
 	}
 	for _, f := range i.contents.Files {
 		if !copied[f] && !startScript(f) {
-			uncopied.add(f, "the gateway does not say that it has copied it")
+			uncopied.add(f, "the gateway does not report it as copied")
 		}
 	}
-	const skips = "see whether the account may write it, whether the gateway knows and has licensed the class, and whether the object is locked: the gateway skips without a word"
+	const skips = "check whether the account may write it, whether the gateway knows and has licensed the class, and whether the object is locked: the gateway skips objects silently"
 	i.all(sdk.LevelWarning, "not_configured", skips, unnamed)
 	i.all(sdk.LevelWarning, "not_copied", skips, uncopied)
 }
@@ -366,7 +366,7 @@ func (i *restore) settled(ctx context.Context) ([]soma.Object, error) {
 	if unread != nil {
 		return nil, i.failed(unread, "read the objects of domain %s", name)
 	}
-	i.found(sdk.LevelWarning, "states", name, "look at the domain again in a while", "its objects have not come to rest within %v", statesLimit)
+	i.found(sdk.LevelWarning, "states", name, "look at the domain again in a while", "the state of its objects still changed after %v", statesLimit)
 	return last, nil
 }
 
@@ -390,12 +390,12 @@ func (i *restore) judge(objects []soma.Object) {
 		there[key] = true
 		was, old := i.was[key]
 		if i.running(o) {
-			running.add(o.Class+" "+o.Name, "it is "+orNone(o.AdminState)+" after the import, and may be at work")
+			running.add(o.Class+" "+o.Name, "it is "+orNone(o.AdminState)+" after the import, and may be running")
 		} else if i.policy.drill && !known(o.Class) && !old && o.AdminState != "disabled" {
-			unknown.add(o.Class+" "+o.Name, "it is "+orNone(o.AdminState)+" after the import, and nothing is known of what its class does")
+			unknown.add(o.Class+" "+o.Name, "it is "+orNone(o.AdminState)+" after the import, and dprun does not know what its class does")
 		}
 		if o.Class == "TCPProxyService" && o.AdminState != "disabled" && i.wanted[key].AdminState == "disabled" {
-			i.found(sdk.LevelWarning, "enabled", o.Class+" "+o.Name, "disable it if it is not to run", "it is enabled now, although the archive has it disabled: a gateway imports it so")
+			i.found(sdk.LevelWarning, "enabled", o.Class+" "+o.Name, "disable it if it must not run", "it is enabled now, although it is disabled in the archive: gateways import this class enabled")
 		}
 		if !i.down(o) {
 			if !o.Up() && o.AdminState != "disabled" && (!old || was.Up()) {
@@ -408,16 +408,16 @@ func (i *restore) judge(objects []soma.Object) {
 		down.add(o.Class+" "+o.Name, "it is down: "+text)
 	}
 	i.all(sdk.LevelError, "running", "drop the domain at once", running)
-	i.all(sdk.LevelWarning, "unknown_class", "look whether it does something by itself, and disable it", unknown)
+	i.all(sdk.LevelWarning, "unknown_class", "check whether it does something on its own, and disable it", unknown)
 	i.all(sdk.LevelWarning, "down", "look at the object in the WebGUI: the event says what it lacks", down)
 	skipped := list{}
 	for _, o := range i.contents.Objects {
 		if key := (objectKey{o.Class, o.Name}); !there[key] && !i.refused[key] && !i.policy.leavesOut(i.from, o.Class, o.Name) {
 			i.out.Skipped = append(i.out.Skipped, archive.Printable(o.Class+" "+o.Name))
-			skipped.add(o.Class+" "+o.Name, "the archive holds it, and it is not there after the import: the gateway has skipped it without a word")
+			skipped.add(o.Class+" "+o.Name, "the archive holds it, but the domain lacks it after the import: the gateway has skipped it silently")
 		}
 	}
-	i.all(sdk.LevelError, "skipped", "see whether the gateway knows and has licensed the class, and whether the account may write it", skipped)
+	i.all(sdk.LevelError, "skipped", "check whether the gateway knows and has licensed the class, and whether the account may write it", skipped)
 }
 
 // running reports whether an object of a drill may be running: it comes from the archive and is not disabled.
@@ -542,9 +542,9 @@ func resemblance(diff *archive.Diff, p *policy, rewritten bool) sdk.Resemblance 
 		case lacks != "":
 			continue // nobody can know whether it is unchanged
 		case p != nil && d.What == archive.WhatObject && p.leavesOut(from, d.Class, d.Name):
-			text += ": is left out by the policy"
+			text += ": the policy leaves it out"
 		case p != nil && d.Change == archive.Changed && always(from, d, p, rewritten):
-			text += ": differs as an import makes it differ"
+			text += ": differs only in what an import changes"
 		case d.Change == archive.Added:
 			out.Equal = false
 			text += ": is not there"

@@ -369,7 +369,7 @@ func TestWhatIsMissingFromADrillIsNoResemblance(t *testing.T) {
 		t.Errorf("skipped (-want +got):\n%s", diff)
 	}
 	if of := g.resembles("drill", true, file)[0]; of.Equal || !slices.Contains(of.Differences, "Matching m: is not there") || !slices.Contains(of.Differences, "NewClass n: is not there") ||
-		!slices.Contains(of.Differences, "TCPProxyService tcp: is left out by the policy") {
+		!slices.Contains(of.Differences, "TCPProxyService tcp: the policy leaves it out") {
 		t.Errorf("%+v", of)
 	}
 }

@@ -68,7 +68,7 @@ func selfBalancedParts(rows []soma.SelfBalanced, groups []soma.Standby) (out par
 		case state != "active" && state != "standby":
 			out = append(out, part{sdk.RoleUnknown, fmt.Sprintf("the target state of %s is %q, a word that dprun does not know", service, archive.Printable(r.TargetState))})
 		case len(groups) == 0:
-			out = append(out, part{sdk.RoleUnknown, "StandbyStatus2 shows no standby group, and there is " + service})
+			out = append(out, part{sdk.RoleUnknown, "StandbyStatus2 shows no standby group, but there is " + service})
 		}
 	}
 	return out
@@ -239,7 +239,7 @@ func (s *source) quotaPart(ctx context.Context, c *classes) (parts, error) {
 	}
 	for _, n := range servers {
 		if n.Value("mAdminState") != "disabled" && n.On("EnablePeerGroup") {
-			return parts{{sdk.RoleUnknown, "the quota enforcement server is in a peer group, and QuotaEnforcementStatus shows nothing"}}, nil
+			return parts{{sdk.RoleUnknown, "the quota enforcement server is in a peer group, but QuotaEnforcementStatus shows nothing"}}, nil
 		}
 	}
 	return nil, nil

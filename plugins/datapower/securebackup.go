@@ -106,7 +106,7 @@ func (s *source) warnOfRAID(ctx context.Context, c *classes, out *sdk.CheckRepor
 	}
 	for _, v := range volumes {
 		if v.Value("mAdminState") != "disabled" {
-			out.Warnings = append(out.Warnings, fmt.Sprintf("the gateway has a RAID volume (%s), and this backup leaves it out; set include_raid = true to include it", orNone(v.Attrs["name"])))
+			out.Warnings = append(out.Warnings, fmt.Sprintf("the gateway has a RAID volume (%s) that this backup leaves out; set include_raid = true to include it", orNone(v.Attrs["name"])))
 		}
 	}
 	return nil
@@ -266,7 +266,7 @@ func (s *source) fetchFile(ctx context.Context, dir, name, from string, most int
 // cannot remove it.
 func (s *source) Discard(ctx context.Context, token string) error {
 	if err := checkDirectory(token); err != nil {
-		return failure.New(failure.Internal, failure.Protocol, "%s: discard: the token %q is none of ours", s.name, archive.Printable(token))
+		return failure.New(failure.Internal, failure.Protocol, "%s: discard: the token %q is not one of dprun's", s.name, archive.Printable(token))
 	}
 	dir := soma.NormalizePath(token)
 	domains, err := s.client.DomainStatus(ctx)
@@ -286,8 +286,8 @@ func (s *source) Discard(ctx context.Context, token string) error {
 	for _, f := range files {
 		name := path.Base(f.Path)
 		if name != archive.ManifestName && path.Ext(name) != ".tgz" {
-			return failure.New(failure.Precondition, failure.ForeignBackup, "%s: discard: %s is no file of a secure backup", s.name, archive.Printable(f.Path)).
-				WithRemedy("see whose it is; nothing was removed")
+			return failure.New(failure.Precondition, failure.ForeignBackup, "%s: discard: %s is not a file of a secure backup", s.name, archive.Printable(f.Path)).
+				WithRemedy("find out whose it is; nothing was removed")
 		}
 	}
 	for _, f := range files {
@@ -318,12 +318,12 @@ func (p *preflight) recoveryProof(check string, c secureBackupConfig) {
 	remedy := "have " + whom + " prove it, as the page on checks says, and write the date into recovery_proven"
 	switch {
 	case err != nil:
-		p.found(check, sdk.LevelNotProven, c.Certificate, remedy, "whether its private key is at hand is not known: the plan does not say when that was last proven")
+		p.found(check, sdk.LevelNotProven, c.Certificate, remedy, "it is not known whether its private key is at hand: the plan does not say when that was last proven")
 	case at.After(p.now.Add(24 * time.Hour)):
 		p.found(check, sdk.LevelWarning, c.Certificate, remedy, "the proof that its private key is at hand has a date in the future: %s", c.Proven)
 	case p.now.Sub(at) > proofAge:
-		p.found(check, sdk.LevelWarning, c.Certificate, remedy, "that its private key is at hand was last proven %d days ago, on %s", days(p.now.Sub(at)), c.Proven)
+		p.found(check, sdk.LevelWarning, c.Certificate, remedy, "the last proof that its private key is at hand is %d days old, from %s", days(p.now.Sub(at)), c.Proven)
 	default:
-		p.found(check, sdk.LevelOK, c.Certificate, "", "that its private key is at hand was proven on %s", c.Proven)
+		p.found(check, sdk.LevelOK, c.Certificate, "", "the last proof that its private key is at hand is from %s", c.Proven)
 	}
 }

@@ -51,7 +51,7 @@ func (s *source) room(ctx context.Context, r sdk.CheckRequest, domains *soma.Dom
 		if !answered(err) {
 			return t, f
 		}
-		out.Warnings = append(out.Warnings, "whether the gateway has room was not checked: "+f.Error())
+		out.Warnings = append(out.Warnings, "it could not be checked whether the gateway has room: "+f.Error())
 		return t, nil
 	}
 	if t, err = s.throttle(ctx); err != nil {
@@ -59,7 +59,7 @@ func (s *source) room(ctx context.Context, r sdk.CheckRequest, domains *soma.Dom
 		if !answered(err) {
 			return t, f
 		}
-		out.Warnings = append(out.Warnings, "whether the gateway has a limit for its temporary space was not checked: "+f.Error())
+		out.Warnings = append(out.Warnings, "it could not be checked whether the gateway has a limit for its temporary space: "+f.Error())
 		return throttle{}, nil
 	}
 	if t.temporary > 0 {
@@ -134,7 +134,7 @@ func (s *source) leftovers(ctx context.Context, out *sdk.CheckReport) error {
 			if !answered(err) {
 				return f
 			}
-			out.Warnings = append(out.Warnings, "whether an earlier backup left files on the gateway was not checked: "+f.Error())
+			out.Warnings = append(out.Warnings, "it could not be checked whether an earlier backup left files on the gateway: "+f.Error())
 			continue
 		}
 		var size int64

@@ -43,7 +43,7 @@ func TestALimitThatCannotBeReadIsAWarning(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []string{"refused", "no_rows", "error_log", "garbage"} {
 		g := newGateway(t, dpsim.Device{AppDomains: 1, Faults: []dpsim.Fault{{Kind: kind, Operation: "get-config/Throttler"}}})
-		if r := g.room(0); !hold(r.Warnings, "limit for its temporary space was not checked") || !strings.Contains(r.Warnings[0], "Throttler") {
+		if r := g.room(0); !hold(r.Warnings, "could not be checked whether the gateway has a limit for its temporary space") || !strings.Contains(r.Warnings[0], "Throttler") {
 			t.Errorf("%s: %q", kind, r.Warnings)
 		}
 	}
@@ -77,7 +77,7 @@ func TestWhatEarlierBackupsLeftIsNamedWhereRoomIsShort(t *testing.T) {
 		t.Errorf("leftovers %q, warnings %q", r.Leftovers, r.Warnings)
 	}
 	g.fault(dpsim.Fault{Kind: "refused", Operation: "get-filestore"})
-	if r := g.room(40_000_000); !hold(r.Warnings, "left files on the gateway was not checked | left files") {
+	if r := g.room(40_000_000); !hold(r.Warnings, "left files on the gateway: | left files") {
 		t.Errorf("warnings %q", r.Warnings)
 	}
 }
@@ -90,7 +90,7 @@ func TestARAIDVolumeThatIsLeftOutIsAWarning(t *testing.T) {
 		warnings string
 	}{
 		"none":     {dpsim.Device{}, nil, ""},
-		"left out": {dpsim.Device{RAID: true}, nil, "RAID volume (raid0), and this backup leaves it out"},
+		"left out": {dpsim.Device{RAID: true}, nil, "RAID volume (raid0) that this backup leaves out"},
 		"unread":   {dpsim.Device{Faults: []dpsim.Fault{{Kind: "refused", Operation: "get-config/RaidVolume"}}}, nil, "RaidVolume in domain default"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -38,7 +38,7 @@ func validate(c Config, known func(path ...string) bool) []schema.Diagnostic {
 	var out []schema.Diagnostic
 	bad := schema.Reporter(&out)
 	if known("host") && (strings.ContainsAny(c.Host, "/@[] ") || strings.Count(c.Host, ":") == 1 || c.Host == "") {
-		bad([]string{"host"}, "Unusable host", "host is a name or an address alone; the port goes to port, the user to username, the directory to directory.")
+		bad([]string{"host"}, "Unusable host", "host must be only a name or an address. Put the port into port, the user into username and the directory into directory.")
 	}
 	if known("username") && (c.Username == "" || strings.ContainsFunc(c.Username, unicode.IsControl)) {
 		bad([]string{"username"}, "Unusable user name", "username must not be empty or hold control characters.")

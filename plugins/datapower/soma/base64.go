@@ -137,7 +137,7 @@ func (d *base64Decoder) reference(c byte) error {
 }
 
 func (d *base64Decoder) bad() error {
-	return fmt.Errorf("%w: character %d is none of its digits", errNotBase64, d.chars)
+	return fmt.Errorf("%w: character %d is not one of its digits", errNotBase64, d.chars)
 }
 
 // finish checks that the text ended at the end of a group.

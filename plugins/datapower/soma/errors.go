@@ -140,7 +140,7 @@ func connectRemedy(err error) string {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "check that port is that of the XML management interface (5550 unless it was changed), and that the interface is on and listens at this address (xml-mgmt, admin-state enabled)"
 	}
-	return "check host and port, that the gateway is up, and that no firewall stands in between"
+	return "check host and port, that the gateway is up, and that no firewall is in between"
 }
 
 const maxErrorText = 2000

@@ -199,7 +199,7 @@ func (r *reply) parse(in io.ByteReader, limit int64, file *fileSink) error {
 	return e
 }
 
-var errNotSOAP = errors.New("the reply is not of the management interface")
+var errNotSOAP = errors.New("the reply does not come from the management interface")
 
 // envelope reads Envelope, Body and response. It then reads on to the end, so that the connection can be used again.
 func (r *reply) envelope(d *xml.Decoder, src *source, file *fileSink) error {

@@ -97,7 +97,7 @@ func (c *Client) DomainStatus(ctx context.Context) (*Domains, error) {
 			return err
 		})
 		if err == nil && len(out.Domains) == 0 {
-			err = &Error{Op: op, Domain: domain, Class: BadReply, Text: "the reply lists no domain, and every device has one"}
+			err = &Error{Op: op, Domain: domain, Class: BadReply, Text: "the reply lists no domain, but every device has one"}
 		}
 		if err != nil {
 			return nil, err

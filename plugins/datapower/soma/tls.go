@@ -33,7 +33,7 @@ type TLS struct {
 func ParseFingerprint(s string) (string, error) {
 	h := hexadecimal(strings.TrimPrefix(strings.TrimSpace(s), "sha256:"))
 	if b, err := hex.DecodeString(h); err != nil || len(b) != sha256.Size {
-		return "", fmt.Errorf("%q is no SHA-256 fingerprint: it must have 64 hexadecimal digits", s)
+		return "", fmt.Errorf("%q is not a SHA-256 fingerprint: it must have 64 hexadecimal digits", s)
 	}
 	return h, nil
 }
