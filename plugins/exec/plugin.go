@@ -55,12 +55,12 @@ func validate(c Config, known func(...string) bool) []schema.Diagnostic {
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Secrets)) {
 		if !secretName().MatchString(name) {
-			bad([]string{"secrets", name}, "Invalid secret name", "The name %q becomes a file name: letters, digits, underscores, dots and hyphens, not beginning with a dot or hyphen.", name)
+			bad([]string{"secrets", name}, "Invalid secret name", "The name %q becomes a file name, so it may hold letters, digits, underscores, dots and hyphens, and must not begin with a dot or hyphen.", name)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Env)) {
 		if !variableName().MatchString(name) || strings.HasPrefix(name, "DPRUN_") {
-			bad([]string{"env", name}, "Invalid variable name", "The name %q is not a variable's: letters, digits and underscores, and not beginning with DPRUN_.", name)
+			bad([]string{"env", name}, "Invalid variable name", "The name %q cannot be a variable's: use letters, digits and underscores, and do not begin with DPRUN_.", name)
 		}
 	}
 	return ds

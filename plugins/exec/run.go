@@ -71,7 +71,7 @@ func (h *hook) Run(ctx context.Context, r sdk.RunRequest, output func(sdk.Output
 	case err != nil:
 		return nil, notStarted(cmd, err)
 	case ctx.Err() != nil:
-		return nil, failure.From(fmt.Errorf("run %s: ended after its time was up or the run was cancelled: %w%s", cmd.Path, ctx.Err(), out.lastLine()))
+		return nil, failure.From(fmt.Errorf("run %s: ended because its time was over or the run was cancelled: %w%s", cmd.Path, ctx.Err(), out.lastLine()))
 	}
 	report := &sdk.RunReport{ExitCode: exitCode(state), Tail: out.tail()}
 	if report.Outputs, err = out.outputs(); err != nil {

@@ -37,7 +37,7 @@ func newDestination(directory string, create, requireMode bool, log *slog.Logger
 	d := &destination{directory: directory, create: create, renameNew: renameNew}
 	d.Destination = store.New(store.Options{
 		Mode:            store.Mode{Want: fileMode, Required: requireMode, Tell: tellMode},
-		DirectoryRemedy: "make the directory, or mount what should be there",
+		DirectoryRemedy: "make the directory, or mount the file system that should be there",
 		Log:             log,
 	}, d.open)
 	return d
@@ -90,7 +90,7 @@ func (d *destination) cannot(what string, err error) *failure.Error {
 	}
 	f := store.Explain(what+" "+d.directory, err)
 	if f.Kind == failure.NotFound {
-		f.Reason, f.Remedy = failure.NoDirectory, "make the directory, or mount what should be there"
+		f.Reason, f.Remedy = failure.NoDirectory, "make the directory, or mount the file system that should be there"
 	}
 	return f
 }

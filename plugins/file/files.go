@@ -440,5 +440,5 @@ func explain(err error) error {
 		return err
 	}
 	return failure.New(failure.Denied, failure.NoAccess, "%w", err).
-		WithRemedy("a symbolic link leads out of the directory and is not followed: name where it leads to as `directory`, or change the destination's `path`")
+		WithRemedy("a symbolic link leads out of the directory and is not followed: set `directory` to the target of the link, or change the destination's `path`")
 }

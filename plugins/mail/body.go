@@ -73,7 +73,7 @@ func owed(line func(string, ...any), all []script.Owed) {
 	for _, o := range all {
 		at := ""
 		if o.Held {
-			at = " (a process of dprun is at work on it)"
+			at = " (a process of dprun is working on it)"
 		}
 		line("  %s: %s, since %s%s", place(o.Device, o.Domain), o.Kind, stamp(o.Since), at)
 		for _, command := range o.DeviceCommands {

@@ -282,7 +282,7 @@ func TestAMailThatMayHaveBeenTakenIsNotSentAgain(t *testing.T) {
 	t.Parallel()
 	port := smtptalk.Start(t, map[string][]string{".": {"cut"}})
 	_, err := open(t, plain(port)).Run(t.Context(), request(t, night()), nil)
-	if f := failure.From(err); f == nil || f.Kind != failure.Precondition || !strings.Contains(f.Error(), "it is not known whether the server has taken it") {
+	if f := failure.From(err); f == nil || f.Kind != failure.Precondition || !strings.Contains(f.Error(), "it is not known whether the server has accepted it") {
 		t.Errorf("got %v", err)
 	}
 }

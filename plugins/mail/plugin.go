@@ -61,14 +61,14 @@ func validate(c Config, known func(...string) bool) []schema.Diagnostic {
 	bad := schema.Reporter(&ds)
 	address := func(path []string, text string) {
 		if _, err := mail.ParseAddress(text); err != nil || strings.ContainsAny(text, "\r\n") {
-			bad(path, "Not an address", "%q is no mail address: write it like \"team@example.com\" or \"The team <team@example.com>\".", text)
+			bad(path, "Not an address", "%q is not a mail address: write it like \"team@example.com\" or \"The team <team@example.com>\".", text)
 		}
 	}
 	if known("from") {
 		address([]string{"from"}, c.From)
 	}
 	if known("to") && len(c.To) == 0 {
-		bad([]string{"to"}, "Nobody gets it", "\"to\" lists at least one address.")
+		bad([]string{"to"}, "Nobody gets it", "\"to\" needs at least one address.")
 	}
 	for i, to := range c.To {
 		if known("to", fmt.Sprint(i)) {

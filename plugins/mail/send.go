@@ -44,7 +44,7 @@ func (h *hook) Close() error { return nil }
 func (h *hook) Run(ctx context.Context, r sdk.RunRequest, output func(sdk.Output)) (*sdk.RunReport, error) {
 	var c script.Context
 	if err := json.Unmarshal(r.Context, &c); len(r.Context) > 0 && err != nil {
-		return nil, failure.New(failure.Internal, "", "send a mail: read what is to be told: %w", err)
+		return nil, failure.New(failure.Internal, "", "send a mail: read the script's context: %w", err)
 	}
 	m, to, err := h.message(c, time.Now())
 	if err != nil {
@@ -191,7 +191,7 @@ func (h *hook) send(ctx context.Context, m *gomail.Msg, to []string) (said strin
 	}
 	if len(refused) > 0 {
 		return "", failure.New(failure.Precondition, "", "the mail was sent by %s, but not to %d of %d recipients: %w", h.server(), len(refused), len(to), errors.Join(refused...)).
-			WithRemedy("correct `to`, or have the server take them")
+			WithRemedy("correct `to`, or have the server accept them")
 	}
 	return said, nil
 }
@@ -214,7 +214,7 @@ func (h *hook) login(s *smtp.Client) error {
 		auth = smtp.LoginAuth(user, password, h.config.Host, false)
 	default:
 		return failure.New(failure.Precondition, "", "log in to %s as %s: the server offers none of SCRAM-SHA-256, PLAIN and LOGIN, but %q", h.server(), user, offered).
-			WithRemedy("use a server or a port that takes logins, or leave out username and password")
+			WithRemedy("use a server or a port that accepts logins, or leave out username and password")
 	}
 	if err := s.Auth(auth); err != nil {
 		return h.failed("log in as "+user, err)
@@ -275,17 +275,17 @@ func (h *hook) failed(what string, err error) error {
 	reply := new(textproto.Error)
 	switch {
 	case errors.As(err, new(unsure)):
-		return make(failure.Precondition, "it is not known whether the server has taken it: look there")
+		return make(failure.Precondition, "it is not known whether the server has accepted it: look there")
 	case errors.As(err, new(*tls.CertificateVerificationError)) || errors.As(err, new(x509.UnknownAuthorityError)) || errors.As(err, new(x509.HostnameError)):
 		return make(failure.Precondition, "set ca_file to the roots of the server, or server_name to the name in its certificate")
 	case errors.As(err, &reply) && reply.Code/100 == 4:
-		return make(failure.Unavailable, "the server may take it later")
+		return make(failure.Unavailable, "the server may accept it later")
 	case errors.As(err, &reply) && (reply.Code == 530 || reply.Code == 535):
 		return make(failure.Denied, "correct username and password")
 	case errors.As(err, &reply):
-		return make(failure.Precondition, "correct the addresses, or have the server take mail from this host")
+		return make(failure.Precondition, "correct the addresses, or have the server accept mail from this host")
 	case strings.Contains(err.Error(), "STARTTLS"):
 		return make(failure.Precondition, "the server does not offer STARTTLS: use another port or server, or tls = \"implicit\"")
 	}
-	return make(failure.Unavailable, "see that the server runs and that this host can reach it")
+	return make(failure.Unavailable, "check that the server runs and that this host can reach it")
 }

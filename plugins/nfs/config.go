@@ -62,16 +62,16 @@ func validate(c Config, known func(...string) bool) []schema.Diagnostic {
 	var out []schema.Diagnostic
 	bad := schema.Reporter(&out)
 	if c.Export != "" && known("export") && !strings.HasPrefix(c.Export, "/") {
-		bad([]string{"export"}, "Export is not an absolute path", "An export is named by its absolute path on the server, but this is %q. `showmount -e SERVER` lists them.", c.Export)
+		bad([]string{"export"}, "Export is not an absolute path", "An export is the absolute path on the server, but this is %q. `showmount -e SERVER` lists the exports.", c.Export)
 	}
 	if strings.ContainsAny(c.Server, "/ ") || strings.Contains(c.Server, ":/") {
-		bad([]string{"server"}, "Server is not a host name or address", "%q is not a host name or address; the path belongs into `export`.", c.Server)
+		bad([]string{"server"}, "Server is not a host name or address", "%q is not a host name or address; the path belongs in `export`.", c.Server)
 	}
 	if known("directory") && !validDirectory(c.Directory) {
-		bad([]string{"directory"}, "Unusable directory", "`directory` is a relative path below the export or the mount, without \"..\", but this is %q.", c.Directory)
+		bad([]string{"directory"}, "Unusable directory", "`directory` must be a relative path below the export or the mount, without \"..\", but this is %q.", c.Directory)
 	}
 	if _, ok := fileMode(c.FileMode); !ok && known("file_mode") {
-		bad([]string{"file_mode"}, "Unusable file mode", "`file_mode` is an octal mode by which the owner can read and write, such as \"0600\" or \"0640\", but this is %q.", c.FileMode)
+		bad([]string{"file_mode"}, "Unusable file mode", "`file_mode` must be an octal mode that lets the owner read and write, such as \"0600\" or \"0640\", but this is %q.", c.FileMode)
 	}
 	if c.Mount == "" {
 		return out

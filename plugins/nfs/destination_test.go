@@ -227,7 +227,7 @@ func TestNobodyIsToldToRemoveWhatStandsInTheWay(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, p place) {
 		need.Value(p.Store(t.Context(), staged(t, "a", []byte("keep me"), sdk.VerifySent), nil))(t)
-		for name, want := range map[string]string{"a/b": "change the destination's `path`", "a": "see whose it is"} {
+		for name, want := range map[string]string{"a/b": "change the destination's `path`", "a": "find out whose it is"} {
 			_, err := p.Store(t.Context(), staged(t, name, []byte("other"), sdk.VerifySent), nil)
 			f, ok := errors.AsType[*failure.Error](err)
 			if !ok || strings.Contains(f.Remedy, "remove") || !strings.Contains(f.Remedy, want) {

@@ -54,8 +54,8 @@ func doing(what string, err error) error {
 var notADirectory = []error{nfsclient.ErrNotDir, syscall.ENOTDIR}
 
 const (
-	remedyServer = "check that the NFS server runs, and what stands in between"
-	remedyMount  = "mount the export (where a stale mount stands, see first who else uses it), or set server and export instead of mount"
+	remedyServer = "check that the NFS server runs, and whether a firewall is in between"
+	remedyMount  = "mount the export (if a stale mount is there, first find out who else uses it), or set server and export instead of mount"
 )
 
 func classify(err error) class {
@@ -67,15 +67,15 @@ func classify(err error) class {
 	case errors.Is(err, errHanging):
 		return class{failure.Timeout, failure.Unreachable, "check the NFS server and the mount"}
 	case errors.Is(err, nfsclient.ErrVerifierChanged):
-		return class{failure.Unavailable, failure.NotDurable, "look into the server's log: it restarts while files are written"}
+		return class{failure.Unavailable, failure.NotDurable, "look at the server's log: the server restarts while files are written"}
 	case isOneOf(err, nfsclient.ErrNoSpc, nfsclient.ErrDQuot, syscall.ENOSPC, syscall.EDQUOT):
 		return class{failure.NoSpace, failure.OutOfSpace, "make room on the server, or raise the quota"}
 	case isOneOf(err, nfsclient.ErrROFS, syscall.EROFS):
 		return class{failure.Denied, failure.ReadOnly, "export and mount the file system for writing"}
 	case isOneOf(err, notADirectory...):
-		return class{failure.NotFound, failure.NoDirectory, "a file stands where a directory is needed: name another directory, or change the destination's `path`"}
+		return class{failure.NotFound, failure.NoDirectory, "a file is in place of a needed directory: name another directory, or change the destination's `path`"}
 	case isOneOf(err, nfsclient.ErrStale, nfsclient.ErrBadHandle, syscall.ESTALE):
-		return class{failure.Unavailable, failure.Unreachable, "the server exports something else than before; check the export"}
+		return class{failure.Unavailable, failure.Unreachable, "the server exports something other than before; check the export"}
 	case isOneOf(err, nfsclient.ErrNameTooLong, syscall.ENAMETOOLONG):
 		return class{failure.Precondition, failure.BadConfig, "shorten the destination's `path`"}
 	case isOneOf(err, nfsclient.MountErrAcces, nfsclient.MountErrPerm):
@@ -112,7 +112,7 @@ func classifyRest(err error) class {
 	case errors.As(err, &protocol):
 		return class{failure.Unavailable, failure.Unreachable, "check that nfs_port and mount_port are those of an NFS server"}
 	case errors.As(err, &status), errors.As(err, &mount), isOneOf(err, nfsclient.ErrNoProgress, syscall.EIO):
-		return class{failure.Unavailable, "", "look into the server's log"}
+		return class{failure.Unavailable, "", "look at the server's log"}
 	}
 	return class{failure.Internal, "", ""}
 }

@@ -46,7 +46,7 @@ func newCredentials(c Config, agentSocket string) (credentials, error) {
 			return credentials{}, bad("read certificate: %w", err).WithRemedy("give the content of the certificate's file: certificate = file(\"/path/to/key-cert.pub\")")
 		}
 		if signer, err = ssh.NewCertSigner(cert, signer); err != nil {
-			return credentials{}, bad("read certificate: it was made for another key than private_key").WithRemedy("give the certificate of that key, or its key")
+			return credentials{}, bad("read certificate: it was made for a key other than private_key").WithRemedy("give the certificate of that key, or its key")
 		}
 		return credentials{signer: signer}, nil
 	case c.Agent != nil && *c.Agent:

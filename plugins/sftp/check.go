@@ -29,7 +29,7 @@ func (d *destination) Check(ctx context.Context) (*sdk.DestinationReport, error)
 	err = x.on(ctx, "", func(s *session) error {
 		st, err := s.sftp.Stat(s.base)
 		if errors.Is(err, os.ErrNotExist) || (err == nil && !st.IsDir()) {
-			return failure.New(failure.NotFound, failure.NoDirectory, "the directory %s is not there", s.base).WithRemedy("%s", d.directoryRemedy())
+			return failure.New(failure.NotFound, failure.NoDirectory, "the directory %s does not exist", s.base).WithRemedy("%s", d.directoryRemedy())
 		}
 		if err != nil {
 			return err
@@ -55,16 +55,16 @@ func (d *destination) Check(ctx context.Context) (*sdk.DestinationReport, error)
 func (d *destination) warnings(h *habits, s *session) []string {
 	var out []string
 	if !h.durable {
-		out = append(out, "the server cannot be asked to flush files and their directories to its disk ("+extFsync+"): copies are reported as not durable")
+		out = append(out, "the server cannot be asked to sync files and their directories to disk ("+extFsync+"): copies are reported as not durable")
 	}
 	if w := d.modeWarning(h.mode); w != "" {
 		out = append(out, w)
 	}
 	if h.replaces {
-		out = append(out, "the server's rename replaces files: dprun looks first, but what another program puts under the same name at that moment would be lost")
+		out = append(out, "the server's rename replaces files: dprun checks the name first, but a file that another program makes under the same name at that moment would be lost")
 	}
 	if h.noDirectories {
-		out = append(out, fmt.Sprintf("user %s can make no directory in %s: those of every set must be there", d.config.Username, s.base))
+		out = append(out, fmt.Sprintf("user %s cannot make directories in %s, so those of every set must exist", d.config.Username, s.base))
 	}
 	shown := min(len(s.skipped), skippedShown)
 	out = append(out, s.skipped[:shown]...)
@@ -87,7 +87,7 @@ func (d *destination) modeWarning(mode fs.FileMode) string {
 
 func (d *destination) tellMode(mode fs.FileMode) string {
 	if mode == 0 {
-		return fmt.Sprintf("the server does not say which mode copies have, %04o is asked for: others may be able to read them (close the directory to others)", d.fileMode)
+		return fmt.Sprintf("the server does not tell which mode copies have; %04o was asked for: others may be able to read them (close the directory to others)", d.fileMode)
 	}
 	return fmt.Sprintf("copies have mode %04o, not %04o: the server does not keep a mode that is set (let it accept changes of modes, give user %s the umask 077, or close the directory to others)",
 		mode, d.fileMode, d.config.Username)
@@ -181,9 +181,9 @@ func (p *probe) name() string { return path.Join(p.s.base, store.TempName("check
 
 func (p *probe) run(ctx context.Context) error {
 	if err := p.learnMissing(); err != nil {
-		return p.fail(ctx, err, "look at a name that is not there")
+		return p.fail(ctx, err, "look at a name that does not exist")
 	}
-	content := []byte("dprun looks whether it can store here. This file may be removed.\n")
+	content := []byte("dprun checks whether it can store here. This file may be removed.\n")
 	name, err := p.write(ctx, content)
 	if err != nil {
 		return err
@@ -213,8 +213,8 @@ func (p *probe) learnMissing() error {
 		_, err = p.s.sftp.Stat(name)
 	}
 	if err == nil {
-		return failure.New(failure.Precondition, failure.Unsupported, "the server says that %s is there, which is a name that nobody has used", name).
-			WithRemedy("use another SFTP server: dprun cannot tell there what it would overwrite")
+		return failure.New(failure.Precondition, failure.Unsupported, "the server says that %s exists, although nobody has used that name", name).
+			WithRemedy("use another SFTP server: with this one dprun cannot tell what it would overwrite")
 	}
 	if p.h.missing = status(err); p.h.missing < 0 {
 		return err
@@ -229,7 +229,7 @@ func (p *probe) write(ctx context.Context, content []byte) (string, error) {
 	if err != nil {
 		if status(err) >= 0 && p.withoutDot() {
 			return "", failure.New(failure.Denied, failure.NoAccess, "write the file %s: the server refuses a name that begins with a dot", name).
-				WithRemedy("let the server accept names that begin with %s: files have such names until they are whole", sdk.TempPrefix)
+				WithRemedy("let the server accept names that begin with %s: files have such names until they are complete", sdk.TempPrefix)
 		}
 		return "", p.fail(ctx, err, "write the file "+name)
 	}
@@ -248,13 +248,13 @@ func (p *probe) write(ctx context.Context, content []byte) (string, error) {
 	}
 	if st.Size() != int64(len(content)) {
 		return "", failure.New(failure.Precondition, failure.Unsupported, "the server says that a file of %d bytes has %d", len(content), st.Size()).
-			WithRemedy("look at what the server does with files that are stored (a filter, a drop box); dprun cannot tell there whether a copy is whole")
+			WithRemedy("find out what the server does with stored files (a filter, a drop box); dprun cannot tell whether a copy there is whole")
 	}
 	p.h.durable = durable
 	p.h.mode = st.Mode().Perm()
 	if w := p.d.modeWarning(p.h.mode); w != "" && p.d.config.RequireMode {
 		return name, failure.New(failure.Precondition, failure.ModeNotKept, "require_mode is set, and %s", w).
-			WithRemedy("mend that on the server, set file_mode to what it gives, or leave require_mode out")
+			WithRemedy("correct that on the server, set file_mode to that mode, or leave require_mode out")
 	}
 	return name, nil
 }
@@ -273,7 +273,7 @@ func (p *probe) withoutDot() bool {
 
 func (p *probe) vanished(name string) error {
 	return failure.New(failure.Precondition, failure.Unsupported, "the file %s was written and is gone: the server takes files away", name).
-		WithRemedy("store in a directory from which nothing collects files")
+		WithRemedy("store in a directory from which no program collects files")
 }
 
 func (p *probe) readBack(ctx context.Context, name string, content []byte) error {
@@ -291,7 +291,7 @@ func (p *probe) readBack(ctx context.Context, name string, content []byte) error
 		return p.fail(ctx, err, "read the file "+name)
 	case !bytes.Equal(got.Bytes(), content):
 		return failure.New(failure.Corrupt, failure.Mismatch, "what was read back is not what was sent").
-			WithRemedy("look at the server's disk and memory, and at what changes files there, before trusting it with anything")
+			WithRemedy("check the server's disk and memory, and what changes files there, before you trust it with anything")
 	}
 	return nil
 }
@@ -306,7 +306,7 @@ func (p *probe) rename(ctx context.Context, name string) (string, error) {
 		}
 	}
 	if err != nil {
-		return "", p.lacks(ctx, err, "rename a file", "let user %s rename files there: a file gets its final name when it is whole and verified")
+		return "", p.lacks(ctx, err, "rename a file", "let user %s rename files there: a file gets its final name when it is complete and verified")
 	}
 	p.gone(name)
 	p.left = append(p.left, to)
@@ -347,7 +347,7 @@ func (p *probe) replace(ctx context.Context, name string) error {
 
 func (p *probe) remove(ctx context.Context, name string) error {
 	if err := p.s.sftp.Remove(name); err != nil && !p.h.absent(err) {
-		return p.lacks(ctx, err, "remove the file "+name, "let user %s remove files there: what remains of a store that failed is removed")
+		return p.lacks(ctx, err, "remove the file "+name, "let user %s remove files there: dprun removes what remains of a failed store")
 	}
 	p.gone(name)
 	return nil

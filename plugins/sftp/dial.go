@@ -65,7 +65,7 @@ func (d *dialer) dial(ctx context.Context) (*session, error) {
 			kind = failure.Timeout
 		}
 		return nil, failure.New(kind, failure.Unreachable, "connect to %s: %w", c.addr(), err).
-			WithRemedy("check host and port, that sshd runs there, and what stands in between")
+			WithRemedy("check host and port, that sshd runs there, and whether a firewall is in between")
 	}
 	// The handshake takes no context, so closing the connection ends it.
 	stop := context.AfterFunc(dialCtx, func() { _ = conn.Close() })
@@ -189,7 +189,7 @@ func (d *dialer) handshakeFailure(err error, keys *hostKeys, conn *bufferedConn)
 	}
 	if errors.Is(err, errMoreThanAPassword) {
 		return failure.New(failure.Denied, failure.BadCredentials, "log in to %s as %s: %w", c.addr(), c.Username, errMoreThanAPassword).
-			WithRemedy("see with sftp -P %d %s@%s what it asks for; set private_key, or renew the password if it has expired", c.Port, c.Username, c.Host)
+			WithRemedy("find out with sftp -P %d %s@%s what it asks for; set private_key, or renew the password if it has expired", c.Port, c.Username, c.Host)
 	}
 	// The library has no types for these.
 	if strings.Contains(err.Error(), "unable to authenticate") {
@@ -210,7 +210,7 @@ func (d *dialer) handshakeFailure(err error, keys *hostKeys, conn *bufferedConn)
 	limits := fmt.Sprintf("if other connections work, the server allows only so many at a time (MaxStartups, PerSourceMaxStartups) or bars this address for a while (PerSourcePenalties, fail2ban): raise that, or lower `connections` (%d)", c.Connections)
 	switch said, spoken := conn.greeting(); {
 	case said == "" && lost(err):
-		return failure.New(failure.Unavailable, failure.Unreachable, "log in to %s: the server closed the connection without a word", c.addr()).
+		return failure.New(failure.Unavailable, failure.Unreachable, "log in to %s: the server closed the connection without a reason", c.addr()).
 			WithRemedy("check that an SSH server answers on that port; %s", limits)
 	case !spoken && said != "":
 		return failure.New(failure.Unavailable, failure.Unreachable, "log in to %s: the server does not speak SSH, it says %q", c.addr(), said).

@@ -94,7 +94,7 @@ func (d *destination) explain(ctx context.Context, s *session, err error, dir st
 func (d *destination) explainWrite(ctx context.Context, s *session, err error, dir string) *failure.Error {
 	f := d.explain(ctx, s, err, dir)
 	if f.Reason == "" && status(err) == statusFailure {
-		f = d.noSpace("the server refuses more data and names no cause, which mostly is a used-up quota or a full disk")
+		f = d.noSpace("the server refuses more data and names no cause; usually a quota is used up or a disk is full")
 		f.Remedy += "; if there is room, look at the server's log"
 	}
 	return f

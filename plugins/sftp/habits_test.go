@@ -31,7 +31,7 @@ func TestStoreWorksWithWhatTheProtocolLeavesOpen(t *testing.T) {
 		"setstatrefused open":                                "copies have mode 0644, not 0600",
 		"setstatunknown open":                                "copies have mode 0644, not 0600",
 		"open":                                               "copies have mode 0644, not 0600",
-		"nomkdir":                                            "can make no directory",
+		"nomkdir":                                            "cannot make directories",
 	} {
 		t.Run(quirks, func(t *testing.T) {
 			t.Parallel()

@@ -68,10 +68,10 @@ func (h *hostKeys) refuse(v verdict, key ssh.PublicKey) *failure.Error {
 	switch v.standing {
 	case revoked:
 		return refused("its key %s is marked %s in %s, line %d", shown, markRevoked, c.KnownHosts, v.lines[0].number).
-			WithRemedy("do not connect; ask whoever runs the server for its current key")
+			WithRemedy("do not connect; ask the administrator of the server for its current key")
 	case changed:
-		return refused("the server shows %s, but %s holds %s: the key was changed, or somebody stands in between", shown, c.KnownHosts, wanted(v.lines)).
-			WithRemedy("ask whoever runs the server whether its key has changed; if it has, remove the old line (ssh-keygen -R '%s' -f '%s') and %s",
+		return refused("the server shows %s, but %s holds %s: the key was changed, or somebody intercepts the connection", shown, c.KnownHosts, wanted(v.lines)).
+			WithRemedy("ask the administrator of the server whether its key has changed; if it has, remove the old line (ssh-keygen -R '%s' -f '%s') and %s",
 				names(c.Host, c.Port)[0], c.KnownHosts, scan)
 	}
 	if cert, ok := key.(*ssh.Certificate); ok {
@@ -102,6 +102,6 @@ func scanRemedy(c Config, shown string) string {
 	if shown != "" {
 		compare = "the fingerprint " + shown[strings.LastIndexByte(shown, ' ')+1:]
 	}
-	return fmt.Sprintf("compare %s with what whoever runs the server tells you, then type: ssh-keyscan -p %d '%s' >> '%s'",
+	return fmt.Sprintf("compare %s with what the administrator of the server tells you, then type: ssh-keyscan -p %d '%s' >> '%s'",
 		compare, c.Port, c.Host, c.KnownHosts)
 }

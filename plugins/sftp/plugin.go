@@ -47,13 +47,13 @@ func validate(c Config, known func(path ...string) bool) []schema.Diagnostic {
 		bad([]string{"directory"}, "Unusable directory", "directory must not be empty or hold control characters; \".\" is where the login starts.")
 	}
 	if known("agent") && c.Agent != nil && !*c.Agent {
-		bad([]string{"agent"}, "Agent switched off", "agent = false says nothing: leave it out and set private_key or password, or write agent = true.")
+		bad([]string{"agent"}, "Agent switched off", "agent = false has no effect: leave it out and set private_key or password, or write agent = true.")
 	}
 	if known("passphrase") && known("private_key") && c.Passphrase != "" && c.PrivateKey == "" {
 		bad([]string{"passphrase"}, "Passphrase without a key", "passphrase opens private_key, which is not set.")
 	}
 	if known("certificate") && known("private_key") && c.Certificate != "" && c.PrivateKey == "" {
-		bad([]string{"certificate"}, "Certificate without a key", "certificate belongs to private_key, which is not set; an agent brings its certificates along.")
+		bad([]string{"certificate"}, "Certificate without a key", "certificate belongs to private_key, which is not set; an agent has its own certificates.")
 	}
 	if known("file_mode") {
 		if _, err := parseMode(c.FileMode); err != nil {

@@ -91,7 +91,7 @@ func TestALoginWithACertificate(t *testing.T) {
 	other := configFor(t, s)
 	other.Certificate = string(ssh.MarshalAuthorizedKey(&ssh.Certificate{Key: signer.PublicKey(), CertType: ssh.UserCert, SignatureKey: ca.PublicKey(), Signature: &ssh.Signature{}}))
 	f := wantFailure(t, check(t, other, ""), failure.Precondition, failure.BadConfig)
-	if !strings.Contains(f.Message, "another key") {
+	if !strings.Contains(f.Message, "a key other than private_key") {
 		t.Errorf("%q does not say that the certificate is another key's", f.Message)
 	}
 }
@@ -126,7 +126,7 @@ func TestALoginThatDoesNotLeadToSFTPIsExplained(t *testing.T) {
 func TestAServerThatTurnsConnectionsAwayIsExplained(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ says, want string }{
-		"without a word": {"", "without a word"},
+		"without a word": {"", "without a reason"},
 		"with a word":    {"Exceeded MaxStartups\r\n", `it says "Exceeded MaxStartups"`},
 	} {
 		t.Run(name, func(t *testing.T) {

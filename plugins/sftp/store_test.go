@@ -72,7 +72,7 @@ func TestStoreMeetsAFinalNameThatIsTaken(t *testing.T) {
 	other := request(t, "another content", 300_000)
 	other.Path = r.Path
 	_, err = d.Store(within(t, testLimit), other, nil)
-	if f := wantFailure(t, err, failure.Exists, failure.Occupied); !strings.HasPrefix(f.Remedy, "see whose it is") {
+	if f := wantFailure(t, err, failure.Exists, failure.Occupied); !strings.HasPrefix(f.Remedy, "find out whose it is") {
 		t.Errorf("the first advice is %q", f.Remedy)
 	}
 

@@ -75,9 +75,9 @@ func validate(c Config, known func(...string) bool) []schema.Diagnostic {
 		case c.Transport == overUnix && c.Host != "":
 			bad([]string{"host"}, "Not of this transport", "A unix socket is on this host: leave out \"host\", or choose another transport.")
 		case c.Transport == overUnix && c.Socket == "":
-			bad([]string{"transport"}, "No server", "With transport = \"unix\", \"socket\" is the path of the socket.")
+			bad([]string{"transport"}, "No server", "With transport = \"unix\", set \"socket\" to the path of the socket.")
 		case c.Transport != overUnix && c.Host == "":
-			bad([]string{"transport"}, "No server", "With transport = %q, \"host\" names the server.", c.Transport)
+			bad([]string{"transport"}, "No server", "With transport = %q, set \"host\" to the server.", c.Transport)
 		case c.Transport != overUnix && c.Socket != "":
 			bad([]string{"socket"}, "Not of this transport", "Only transport = \"unix\" has a socket.")
 		}
@@ -91,7 +91,7 @@ func validate(c Config, known func(...string) bool) []schema.Diagnostic {
 	name("hostname", c.Hostname, 255)
 	name("structured_data_id", c.Data, 32)
 	if known("structured_data_id") && strings.ContainsAny(c.Data, `="]`) {
-		bad([]string{"structured_data_id"}, "Not a name of syslog", "%q holds one of = ] and the quotation mark.", c.Data)
+		bad([]string{"structured_data_id"}, "Not a name of syslog", "%q holds one of the characters = ] and the quotation mark.", c.Data)
 	}
 	return ds
 }

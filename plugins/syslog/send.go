@@ -42,7 +42,7 @@ func (h *hook) Close() error { return nil }
 func (h *hook) Run(ctx context.Context, r sdk.RunRequest, output func(sdk.Output)) (*sdk.RunReport, error) {
 	var c script.Context
 	if err := json.Unmarshal(r.Context, &c); len(r.Context) > 0 && err != nil {
-		return nil, failure.New(failure.Internal, "", "send to syslog: read what is to be told: %w", err)
+		return nil, failure.New(failure.Internal, "", "send to syslog: read the script's context: %w", err)
 	}
 	lines := h.lines(c, time.Now())
 	pause := firstPause
@@ -81,7 +81,7 @@ func (h *hook) failed(ctx context.Context, err error) *failure.Error {
 	case errors.Is(err, os.ErrPermission):
 		return failure.New(failure.Denied, "", "%s: %w", what, err).WithRemedy("let the user that dprun runs as write to the socket")
 	}
-	return failure.New(failure.Unavailable, "", "%s: %w", what, err).WithRemedy("see that the server runs and that this host can reach it")
+	return failure.New(failure.Unavailable, "", "%s: %w", what, err).WithRemedy("check that the server runs and that this host can reach it")
 }
 
 // send sends the lines over one connection.

@@ -87,7 +87,7 @@ func address(text string, insecure bool) (*url.URL, error) {
 	u, err := url.Parse(text)
 	switch {
 	case err != nil || u.Host == "":
-		return nil, fmt.Errorf("this is no URL; write it like https://example.com/hooks/dprun")
+		return nil, fmt.Errorf("this is not a URL; write it like https://example.com/hooks/dprun")
 	case u.Scheme == "https":
 		return u, nil
 	case u.Scheme != "http":
@@ -95,7 +95,7 @@ func address(text string, insecure bool) (*url.URL, error) {
 	case insecure || u.Hostname() == "localhost" || net.ParseIP(u.Hostname()).IsLoopback():
 		return u, nil
 	}
-	return nil, fmt.Errorf("with http everybody on the way can read it; use https, or say insecure_http = true")
+	return nil, fmt.Errorf("with http everybody on the way can read it; use https, or set insecure_http = true")
 }
 
 // parse parses a template, and tries it on a sample of a script's context.

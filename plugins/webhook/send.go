@@ -123,7 +123,7 @@ func (h *hook) Run(ctx context.Context, r sdk.RunRequest, output func(sdk.Output
 func (h *hook) body(told []byte) (body []byte, id string, err error) {
 	var c script.Context
 	if err := json.Unmarshal(told, &c); len(told) > 0 && err != nil {
-		return nil, "", failure.New(failure.Internal, "", "post to a webhook: read what is to be told: %w", err)
+		return nil, "", failure.New(failure.Internal, "", "post to a webhook: read the script's context: %w", err)
 	}
 	id = strings.Trim(c.Run+"-"+c.Hook+"-"+c.Task, "-")
 	if c.Notice != nil {
@@ -137,12 +137,12 @@ func (h *hook) body(told []byte) (body []byte, id string, err error) {
 		}
 		body = b.Bytes()
 		if strings.Contains(h.config.ContentType, "json") && !json.Valid(body) {
-			return nil, "", failure.New(failure.Precondition, failure.BadConfig, "post to %s: what the template makes is no JSON", h.url.Host).
+			return nil, "", failure.New(failure.Precondition, failure.BadConfig, "post to %s: the template does not make JSON", h.url.Host).
 				WithRemedy("write each text as {{json .Message}}, without quotes around it, or set content_type")
 		}
 	}
 	if len(body) > bodyAtMost {
-		return nil, "", failure.New(failure.Precondition, "", "post to %s: the body has %d bytes, and %d is the limit", h.url.Host, len(body), bodyAtMost).WithRemedy("write a template that says less")
+		return nil, "", failure.New(failure.Precondition, "", "post to %s: the body has %d bytes, but the limit is %d", h.url.Host, len(body), bodyAtMost).WithRemedy("write a template that says less")
 	}
 	return body, script.ASCII(id, 200), nil
 }
@@ -189,10 +189,10 @@ func (h *hook) post(ctx context.Context, id string, body []byte, now time.Time) 
 		return fail(failure.Denied, "correct secret_headers, signing_key or the URL")
 	case code == http.StatusTooManyRequests || code == http.StatusServiceUnavailable:
 		a.again, a.after = true, retryAfter(res.Header)
-		return fail(failure.Unavailable, "the server may take it later")
+		return fail(failure.Unavailable, "the server may accept it later")
 	case code/100 == 5 || code == http.StatusRequestTimeout:
 		a.unsure = true
-		return fail(failure.Unavailable, "look there whether it was taken; with idempotent = true it would be sent again")
+		return fail(failure.Unavailable, "look there whether it was accepted; with idempotent = true it would be sent again")
 	}
 	return fail(failure.Precondition, "correct the template, the headers or the URL")
 }
@@ -208,9 +208,9 @@ func (h *hook) lost(err error, sent bool) answer {
 		kind = failure.Timeout
 	}
 	if !sent {
-		return answer{again: true, err: failure.New(kind, "", "post to %s: %w", h.url.Host, err).WithRemedy("see that the server runs and that this host can reach it")}
+		return answer{again: true, err: failure.New(kind, "", "post to %s: %w", h.url.Host, err).WithRemedy("check that the server runs and that this host can reach it")}
 	}
-	return answer{unsure: true, err: failure.New(kind, "", "post to %s: no whole answer: %w", h.url.Host, err).WithRemedy("look there whether it was taken; with idempotent = true it would be sent again")}
+	return answer{unsure: true, err: failure.New(kind, "", "post to %s: no whole answer: %w", h.url.Host, err).WithRemedy("look there whether it was accepted; with idempotent = true it would be sent again")}
 }
 
 // bare removes the URL from an error of the client, because it may be a secret.

@@ -146,7 +146,7 @@ func TestATemplateMakesTheBody(t *testing.T) {
 		t.Errorf("posted %s, want %s", r.bodies[0], want)
 	}
 	_, err := post(t, r.config(t, map[string]cty.Value{"template": cty.StringVal(`{"why": "{{.Message}}"}`)}))
-	if f := failure.From(err); f == nil || f.Kind != failure.Precondition || !strings.Contains(f.Error(), "is no JSON; write each text as {{json .Message}}") || r.count() != 1 {
+	if f := failure.From(err); f == nil || f.Kind != failure.Precondition || !strings.Contains(f.Error(), "does not make JSON; write each text as {{json .Message}}") || r.count() != 1 {
 		t.Errorf("got %v", err)
 	}
 }
@@ -180,7 +180,7 @@ func TestWhatIsSentAgainAndWhatIsNot(t *testing.T) {
 	}{
 		"busy":               {status(503), false, 2, ""},
 		"too many":           {status(429), false, 2, ""},
-		"an error, unsure":   {status(500), false, 1, "look there whether it was taken"},
+		"an error, unsure":   {status(500), false, 1, "look there whether it was accepted"},
 		"an error, any time": {status(500), true, 2, ""},
 		"cut, unsure":        {cut, false, 1, "no whole answer"},
 		"cut, any time":      {cut, true, 2, ""},

@@ -36,8 +36,8 @@ func (d *Destination) Check(ctx context.Context) (*sdk.DestinationReport, error)
 }
 
 const (
-	probeText      = "dprun looks whether it can store here; this file can be removed\n"
-	warnNotDurable = "files cannot be made durable there: a power failure may take the last ones"
+	probeText      = "dprun checks whether it can store here; this file can be removed\n"
+	warnNotDurable = "files cannot be made durable there: a power failure may destroy the latest ones"
 )
 
 // probe is one Check.

@@ -83,7 +83,7 @@ func (u *upload) takeBack(ctx context.Context, cause error) error {
 		return cause
 	}
 	f := *failure.From(cause)
-	f.Message += "; what was stored stands there still: " + err.Error()
+	f.Message += "; the stored object is still there: " + err.Error()
 	return &f
 }
 
@@ -123,8 +123,8 @@ func (p *probe) runObjects(ctx context.Context) error {
 	}
 	switch err := create(bytes.ToUpper(content)); {
 	case err == nil:
-		return p.failf(failure.Precondition, failure.Unsupported, "the server replaces what stands there when it is told not to").
-			WithRemedy("use a server that keeps to If-None-Match, or a newer version of this one")
+		return p.failf(failure.Precondition, failure.Unsupported, "the server replaces an existing object although it is told not to").
+			WithRemedy("use a server that respects If-None-Match, or a newer version of this one")
 	case !errors.Is(err, fs.ErrExist) && failure.From(err).Kind != failure.Exists:
 		return p.fail(ctx, "write a file again, which must be refused", err)
 	}
@@ -179,7 +179,7 @@ func (u *upload) settle(ctx context.Context, cause error) (*sdk.StoreReport, err
 		case err != nil && failure.From(err).Kind != failure.Exists:
 			u.leave(u.temp, err)
 			f := failure.From(cause)
-			f.Message += "; whether the file stands under its final name is not known"
+			f.Message += "; it is not known whether the file has its final name"
 			return nil, f
 		case err != nil: // something else is there now
 			cause = err
@@ -199,7 +199,7 @@ func (s *session) removeTemp(ctx context.Context, name string) {
 // leave remembers a temporary file that could not be removed. Nothing uses that file
 // any more.
 func (s *session) leave(name string, err error) {
-	s.d.o.Log.Warn("a temporary file is left; the next store removes it, or a sweep", "file", s.Location(name), "error", err)
+	s.d.o.Log.Warn("a temporary file is left; the next store or a sweep removes it", "file", s.Location(name), "error", err)
 	s.d.mu.Lock()
 	defer s.d.mu.Unlock()
 	s.d.leftovers = append(s.d.leftovers, name)

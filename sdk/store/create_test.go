@@ -213,7 +213,7 @@ func TestAnObjectThatIsWrongIsTakenBack(t *testing.T) {
 		return nil
 	}
 	_, err = d.Store(t.Context(), request(t, "y", []byte("content"), sdk.VerifyReadBack), nil)
-	if f := wantFailure(t, err, failure.Corrupt, failure.Mismatch); !strings.Contains(f.Message, "stands there still") {
+	if f := wantFailure(t, err, failure.Corrupt, failure.Mismatch); !strings.Contains(f.Message, "is still there") {
 		t.Errorf("it is not said that it stays: %v", f)
 	}
 	if len(o.names()) != 1 {

@@ -69,15 +69,15 @@ func classify(err error) class {
 }
 
 const (
-	remedyInTheWay = "change the destination's `path`, or see what it is before moving it away"
-	remedyOccupied = "see whose it is (a set has a manifest, *.dprun.json, beside it) before moving it away, or make the destination's `path` distinct, for example with ${stamp}"
+	remedyInTheWay = "change the destination's `path`, or find out what it is before you move it away"
+	remedyOccupied = "find out whose it is (a set has a manifest, *.dprun.json, beside it) before you move it away, or make the destination's `path` distinct, for example with ${stamp}"
 )
 
 // InTheWay is the failure of [Files.Mkdir] if there is a file in place of a
 // directory. The file may be somebody's only copy of something, so the remedy
 // never is to remove it.
 func InTheWay(location string) *failure.Error {
-	return failure.New(failure.Exists, failure.Occupied, "%s is there and is not a directory: %w", location, fs.ErrExist).WithRemedy(remedyInTheWay)
+	return failure.New(failure.Exists, failure.Occupied, "%s exists and is not a directory: %w", location, fs.ErrExist).WithRemedy(remedyInTheWay)
 }
 
 // absent reports whether an error says that a name does not exist.
@@ -126,7 +126,7 @@ func (s *session) failf(k failure.Kind, r failure.Reason, format string, args ..
 }
 
 func (s *session) noDirectory() *failure.Error {
-	return s.failf(failure.NotFound, failure.NoDirectory, "the directory %s is not there", s.Location("")).WithRemedy("%s", s.d.o.DirectoryRemedy)
+	return s.failf(failure.NotFound, failure.NoDirectory, "the directory %s does not exist", s.Location("")).WithRemedy("%s", s.d.o.DirectoryRemedy)
 }
 
 // ready makes sure that the top directory exists. It does not create it,

@@ -183,7 +183,7 @@ func (s *session) modeWarning(mode fs.FileMode) string {
 func (s *session) requireMode(mode fs.FileMode) error {
 	if w := s.modeWarning(mode); w != "" && s.d.o.Mode.Required {
 		return s.failf(failure.Precondition, failure.ModeNotKept, "require_mode is set, and %s", w).
-			WithRemedy("mend that, set file_mode to what it gives where there is such an argument, or leave require_mode out")
+			WithRemedy("correct that, set file_mode to that mode if there is such an argument, or leave require_mode out")
 	}
 	return nil
 }
@@ -203,13 +203,13 @@ func (u *upload) existing(ctx context.Context) (*sdk.StoreReport, error) {
 	}
 	sum := sha256.New()
 	if _, err := u.Get(ctx, u.r.Path, u.r.Size, sum); err != nil {
-		return nil, u.fail(ctx, "compare with what stands there", err)
+		return nil, u.fail(ctx, "compare with what is there", err)
 	}
 	if hexSum(sum) != u.r.SHA256 {
 		return nil, u.occupied(i)
 	}
 	if i.Unfit != nil {
-		return nil, u.fail(ctx, "take what stands there for it", i.Unfit)
+		return nil, u.fail(ctx, "accept what is there", i.Unfit)
 	}
 	if err := u.requireMode(i.Mode); err != nil {
 		return nil, err
@@ -230,7 +230,7 @@ func (u *upload) existing(ctx context.Context) (*sdk.StoreReport, error) {
 
 // occupied is the failure of a final name that holds something else.
 func (u *upload) occupied(i Info) error {
-	return u.failf(failure.Exists, failure.Occupied, "something else stands there already (%d bytes, changed %s)", i.Size, i.Modified.UTC().Format(time.RFC3339)).
+	return u.failf(failure.Exists, failure.Occupied, "something else is there already (%d bytes, changed %s)", i.Size, i.Modified.UTC().Format(time.RFC3339)).
 		WithRemedy("%s", remedyOccupied)
 }
 
@@ -333,7 +333,7 @@ func (u *upload) readBack(ctx context.Context, name string) error {
 		return u.sourceFailure(err)
 	}
 	return u.failf(failure.Corrupt, failure.Mismatch, "what was read back (%d bytes) is not what was sent (%d bytes)", n, u.r.Size).
-		WithRemedy("look at its disk and memory before trusting it with anything")
+		WithRemedy("check its disk and memory before you trust it with anything")
 }
 
 // publish gives the temporary file its final name without replacing anything.
@@ -350,7 +350,7 @@ func (u *upload) publish(ctx context.Context) error {
 	if err := u.syncDir(uncut); err != nil { // the content is durable; make the name durable too
 		u.publishing = false
 		if removeErr := u.Remove(uncut, u.r.Path); removeErr != nil {
-			u.d.o.Log.Warn("take a file away whose name could not be made durable", "file", u.Location(u.r.Path), "error", removeErr)
+			u.d.o.Log.Warn("remove a file whose name could not be made durable", "file", u.Location(u.r.Path), "error", removeErr)
 		}
 		return u.fail(uncut, "make its name durable", err)
 	}

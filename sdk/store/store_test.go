@@ -101,7 +101,7 @@ func TestAStoreThatLosesTheRaceSaysWhatStandsThere(t *testing.T) {
 			if err != nil || !got.Existed || got.Verified != sdk.VerifyReadBack {
 				t.Errorf("%+v, %v", got, err)
 			}
-		} else if f := wantFailure(t, err, failure.Exists, failure.Occupied); !strings.Contains(f.Message, "something else stands there already (7 bytes") {
+		} else if f := wantFailure(t, err, failure.Exists, failure.Occupied); !strings.Contains(f.Message, "something else is there already (7 bytes") {
 			t.Errorf("%s", f.Message)
 		}
 		if names := m.names(); len(names) != 1 || string(m.files["x"]) != content {
@@ -151,7 +151,7 @@ func TestWhetherAFileWasPublishedIsSaidToBeUnknown(t *testing.T) {
 		return nil
 	}
 	_, err := open(m).Store(t.Context(), request(t, "x", []byte("content"), sdk.VerifyReadBack), nil)
-	if f := wantFailure(t, err, failure.Unavailable, failure.Unreachable); !strings.HasSuffix(f.Message, "whether the file stands under its final name is not known") {
+	if f := wantFailure(t, err, failure.Unavailable, failure.Unreachable); !strings.HasSuffix(f.Message, "it is not known whether the file has its final name") {
 		t.Errorf("%s", f.Message)
 	}
 }

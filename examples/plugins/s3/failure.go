@@ -30,7 +30,7 @@ var (
 	region    = answer{failure.Precondition, failure.BadConfig, "correct `region`"}
 	cannot    = answer{failure.Precondition, failure.Unsupported, "use another server, or a newer version of this one"}
 	busy      = answer{failure.Unavailable, failure.Unreachable, ""}
-	inTheWay  = answer{failure.Exists, failure.Occupied, "change the destination's `path`, or see what it is before moving it away"}
+	inTheWay  = answer{failure.Exists, failure.Occupied, "change the destination's `path`, or find out what it is before you move it away"}
 )
 
 var answers = map[string]answer{

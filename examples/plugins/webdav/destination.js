@@ -12,7 +12,7 @@ const { Client, explain, pause, refused } = require('./webdav');
 const cleanupLimit = 20e3; // ms for cleaning up after a call was given up
 const publishLimit = 60e3; // ms; the end of a call does not cut publishing, because the outcome would be unknown half way
 const claimLimit = 2 * publishLimit; // ms after which a claim must be from a process that was killed
-const inTheWay = "change the destination's `path`, or see what it is before moving it away";
+const inTheWay = "change the destination's `path`, or find out what it is before you move it away";
 
 const dirOf = (path) => path.slice(0, Math.max(0, path.lastIndexOf('/')));
 const join = (dir, name) => (dir === '' ? name : `${dir}/${name}`);
@@ -82,7 +82,7 @@ class Destination {
     return this.doing('check', '', async () => {
       await this.directory('', signal);
       const [temp, final] = [tempName('check'), tempName('check')];
-      const content = Buffer.from('dprun looks whether it can store here; this file can be removed\n');
+      const content = Buffer.from('dprun checks whether it can store here; this file can be removed\n');
       try {
         await this.client.expect([200, 201, 204], 'PUT', temp, { headers: { 'Content-Length': content.length }, body: content, signal, harmless: false });
         const got = await this.hash(temp, signal);
@@ -91,7 +91,7 @@ class Destination {
       } finally {
         for (const name of [temp, final]) await this.remove(name);
       }
-      return { ...await this.client.space(signal), location: this.client.href(''), warnings: ['files cannot be made durable there: a power failure may take the last ones'] };
+      return { ...await this.client.space(signal), location: this.client.href(''), warnings: ['files cannot be made durable there: a power failure may destroy the latest ones'] };
     });
   }
 
@@ -157,7 +157,7 @@ class Destination {
   async readBack(temp, r, signal) {
     const { bytes, sum } = await this.hash(temp, signal);
     if (bytes !== r.size || sum !== r.sha256) {
-      throw new Failure('corrupt', 'mismatch', `what was read back (${bytes} bytes) is not what was sent (${r.size} bytes)`, 'look at its disk and memory before trusting it with anything');
+      throw new Failure('corrupt', 'mismatch', `what was read back (${bytes} bytes) is not what was sent (${r.size} bytes)`, 'check its disk and memory before you trust it with anything');
     }
   }
 
@@ -186,7 +186,7 @@ class Destination {
     const there = await this.client.stat(r.path, signal);
     if (!there) return false;
     if (!there.collection && there.size === r.size && (await this.hash(r.path, signal)).sum === r.sha256) return true;
-    throw new Failure('exists', 'occupied', `something else stands there already (${there.collection ? 'a directory' : `${there.size} bytes`})`, "see whose it is (a set has a manifest, *.dprun.json, beside it) before moving it away, or make the destination's `path` distinct, for example with ${stamp}");
+    throw new Failure('exists', 'occupied', `something else is there already (${there.collection ? 'a directory' : `${there.size} bytes`})`, "find out whose it is (a set has a manifest, *.dprun.json, beside it) before you move it away, or make the destination's `path` distinct, for example with ${stamp}");
   }
 
   // move gives a file another name. It refuses a name that is taken.
@@ -208,7 +208,7 @@ class Destination {
         same = await this.stands(r, AbortSignal.timeout(cleanupLimit));
       } catch (why) {
         if (taken || from(why).kind === 'exists') throw why;
-        throw new Failure(from(err).kind, from(err).reason, `${err.message}; whether the file stands under its final name is not known`, err.remedy);
+        throw new Failure(from(err).kind, from(err).reason, `${err.message}; it is not known whether the file has its final name`, err.remedy);
       }
       if (!same) throw err;
       await this.remove(temp);

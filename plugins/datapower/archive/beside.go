@@ -128,10 +128,10 @@ func (v Verifier) compareBeside(ctx context.Context, report *Report, name string
 			return rec.finish(), err
 		}
 		if m.domain != "" && len(report.Domains) > 0 && !slices.Equal(report.Domains, []string{Printable(m.domain)}) {
-			rec.add(Problem, CodeOtherDomain, "", "%s is of domain %q, and this archive of %q", by, Printable(m.domain), strings.Join(report.Domains, ", "))
+			rec.add(Problem, CodeOtherDomain, "", "%s is about domain %q, but this archive comes from %q", by, Printable(m.domain), strings.Join(report.Domains, ", "))
 		}
 		if want, got := squeezed(Printable(m.serial)), squeezed(report.Device.Serial); want != "" && got != "" && want != got {
-			rec.add(Problem, CodeOtherDevice, "", "%s is of the gateway with serial number %q, and this archive of %q", by, Printable(m.serial), report.Device.Serial)
+			rec.add(Problem, CodeOtherDevice, "", "%s is about the gateway with serial number %q, but this archive comes from %q", by, Printable(m.serial), report.Device.Serial)
 		}
 		if len(rec.report.Findings)+rec.report.Omitted == before {
 			rec.report.AsListedIn = append(rec.report.AsListedIn, by)
@@ -183,10 +183,10 @@ func (m *beside) read(dir fs.FS) error {
 		Version int `json:"version"`
 	}
 	if err := json.Unmarshal(b, &form); err != nil {
-		return fmt.Errorf("it is not the JSON that stands beside a set: %w", err)
+		return fmt.Errorf("it is not the JSON of a set's manifest: %w", err)
 	}
 	if form.Version != besideVersion {
-		return fmt.Errorf("it is of form %d, and known is %d", form.Version, besideVersion)
+		return fmt.Errorf("it has form %d, but dprun knows form %d", form.Version, besideVersion)
 	}
 	var list struct {
 		Domain string `json:"domain"`
@@ -204,7 +204,7 @@ func (m *beside) read(dir fs.FS) error {
 		} `json:"artifacts"`
 	}
 	if err := json.Unmarshal(b, &list); err != nil {
-		return fmt.Errorf("it is not the JSON that stands beside a set: %w", err)
+		return fmt.Errorf("it is not the JSON of a set's manifest: %w", err)
 	}
 	if len(list.Artifacts) == 0 {
 		return errors.New("it lists no files")

@@ -27,14 +27,14 @@ func (r *Report) Compare(a Asked) {
 		return // its other errors are known
 	}
 	if r.Kind != a.Kind {
-		add(CodeList, "asked for was %s, and this is %s", kindText[a.Kind], kindText[r.Kind])
+		add(CodeList, "%s was asked for, but this is %s", kindText[a.Kind], kindText[r.Kind])
 	}
 	switch got, want := squeezed(r.Device.Serial), squeezed(Printable(a.Serial)); {
 	case want == "":
 	case got == "":
 		r.Findings = append(r.Findings, Finding{Severity: Warning, Code: CodeOtherDevice, Text: "it names no serial number to compare with that of the gateway"})
 	case got != want:
-		add(CodeOtherDevice, "it is of the gateway with serial number %q, and this gateway has %q", r.Device.Serial, Printable(a.Serial))
+		add(CodeOtherDevice, "it comes from the gateway with serial number %q, but this gateway has %q", r.Device.Serial, Printable(a.Serial))
 	}
 	has := func(names []string, name string) bool {
 		return slices.ContainsFunc(names, func(n string) bool { return Printable(n) == Printable(name) })
@@ -42,9 +42,9 @@ func (r *Report) Compare(a Asked) {
 	switch {
 	case len(r.Domains) == 0 && slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Code == CodeNoDetails }): // that finding says so already
 	case len(r.Domains) == 0:
-		add(CodeOtherDomain, "it does not say of which domain it is")
+		add(CodeOtherDomain, "it does not say which domain it comes from")
 	case len(r.Domains) == 1 && len(a.Domains) == 1 && !has(a.Domains, r.Domains[0]):
-		add(CodeOtherDomain, "it is of domain %q, and asked for was %q", r.Domains[0], Printable(a.Domains[0]))
+		add(CodeOtherDomain, "it comes from domain %q, but %q was asked for", r.Domains[0], Printable(a.Domains[0]))
 	default:
 		for _, d := range a.Domains {
 			if !has(r.Domains, d) {
@@ -53,7 +53,7 @@ func (r *Report) Compare(a Asked) {
 		}
 		for _, d := range r.Domains {
 			if !has(a.Domains, d) && !has(a.Also, d) {
-				add(CodeExtraDomain, "domain %q is in it and was not asked for", d)
+				add(CodeExtraDomain, "domain %q is in it but was not asked for", d)
 			}
 		}
 	}

@@ -191,7 +191,7 @@ func (v Verifier) snapshot(ctx context.Context, name string) (*snapshot, error) 
 	}
 	s := &snapshot{parts: map[string]bool{}, objects: map[place][sha256.Size]byte{}, files: map[fileKey]fileState{}}
 	var mu sync.Mutex
-	errFull := fmt.Errorf("it holds more than %d objects and files: that is more than are compared", maxThings)
+	errFull := fmt.Errorf("it holds more than %d objects and files, which is more than dprun compares", maxThings)
 	seen := twins{}
 	put := func(label, name string, f fileState) {
 		mu.Lock()
@@ -487,7 +487,7 @@ func (c *comparison) detail(ctx context.Context, v Verifier, name string, own, o
 		return fmt.Errorf("compare %s: %w", Printable(name), err)
 	}
 	if expected != 0 {
-		return fmt.Errorf("%s changed while it was compared: try again when nothing writes it", Printable(name))
+		return fmt.Errorf("%s changed while it was compared: try again when nothing is writing it", Printable(name))
 	}
 	return nil
 }

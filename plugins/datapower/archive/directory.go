@@ -94,7 +94,7 @@ func openZip(rec *recorder, label string, r io.ReaderAt, size int64) (*zipFile, 
 		return nil, err
 	}
 	if end.trailing > 0 {
-		rec.add(Problem, CodeTrailing, whole, "%d bytes follow the end of the archive: a gateway writes none", end.trailing)
+		rec.add(Problem, CodeTrailing, whole, "%d bytes follow the end of the archive, where a gateway writes none", end.trailing)
 	}
 	start := end.at - end.size
 	shift := start - end.offset
@@ -159,7 +159,7 @@ func findEnd(r io.ReaderAt, size int64) (endRecord, error) {
 			return e, &structureError{"the central directory is larger than the archive: the archive is damaged"}
 		}
 		if e.size > maxDirectory {
-			return e, &structureError{fmt.Sprintf("the central directory has %d bytes, more than the %d that are read", e.size, maxDirectory)}
+			return e, &structureError{fmt.Sprintf("the central directory has %d bytes, more than the %d that dprun reads", e.size, maxDirectory)}
 		}
 		return e, nil
 	}
@@ -323,7 +323,7 @@ func (z *zipFile) checkLayout(rec *recorder, whole string, start, shift int64) {
 	})
 	for i, e := range order {
 		if i == 0 && e.offset > 0 {
-			rec.add(Warning, CodeStructure, whole, "%d bytes stand before the first entry", e.offset)
+			rec.add(Warning, CodeStructure, whole, "%d bytes precede the first entry", e.offset)
 		}
 		if i+1 < len(order) && !order[i+1].skip {
 			e.bound = order[i+1].offset

@@ -158,7 +158,7 @@ func (v Verifier) VerifyDir(ctx context.Context, dir fs.FS) (*Report, error) {
 	f, err := dir.Open(ManifestName)
 	if errors.Is(err, fs.ErrNotExist) {
 		rec.report.Kind = ""
-		rec.add(Problem, CodeMissing, ManifestName, "the directory has no %s: it is no secure backup, or it is not complete", ManifestName)
+		rec.add(Problem, CodeMissing, ManifestName, "the directory has no %s: it is not a secure backup, or not complete", ManifestName)
 		return rec.finish(), nil
 	}
 	if err != nil {
@@ -252,7 +252,7 @@ func checkFile(ctx context.Context, rec *recorder, w *worker, dir fs.FS, f Manif
 	case f.Checksum == "":
 		rec.add(Warning, CodeNoHash, f.Name, "%s gives no checksum for it", by)
 	case h == nil:
-		rec.add(Problem, CodeHash, f.Name, "%s gives a checksum for it that is none that can be checked", by)
+		rec.add(Problem, CodeHash, f.Name, "%s gives a checksum for it of an unknown kind", by)
 	}
 	sums := &summer{ctx: ctx, hash: h}
 	res, err := copyStored(file, w.buf, sums.write)

@@ -123,7 +123,7 @@ func (r *run) domainArchive(z *zipFile, i int, domain string, shared *shared) er
 		return err
 	}
 	if c.list == nil && len(c.zip.entries) > 0 {
-		r.rec.add(Problem, CodeNoExport, z.path(z.entries[i].name), "it has no export.xml: it is no export of a domain")
+		r.rec.add(Problem, CodeNoExport, z.path(z.entries[i].name), "it has no export.xml, so it is not the export of a domain")
 		return nil
 	}
 	if domain == "" && c.list != nil {
@@ -150,7 +150,7 @@ func (r *run) unpack(z *zipFile, i int) (io.ReaderAt, int64, func(), error) {
 	nothing := func() {}
 	limit := cmp.Or(r.verifier.MaxSpool, defaultMaxSpool)
 	if e.method != methodStored && e.size > limit {
-		r.rec.add(Problem, CodeLimit, z.path(e.name), "the archive within claims %d bytes, more than the %d that are unpacked", e.size, limit)
+		r.rec.add(Problem, CodeLimit, z.path(e.name), "the inner archive claims %d bytes, more than the %d that dprun unpacks", e.size, limit)
 		return nil, 0, nothing, nil
 	}
 	var write func([]byte) error

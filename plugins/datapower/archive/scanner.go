@@ -149,7 +149,7 @@ func tagEnd(buf []byte) int {
 func (s *scanner) chars(p []byte) error {
 	if len(s.ends) == 0 {
 		if len(bytes.TrimSpace(p)) > 0 {
-			return errors.New("text stands outside of its root element")
+			return errors.New("there is text outside of its root element")
 		}
 		return nil
 	}
@@ -216,7 +216,7 @@ func (s *scanner) pop(name []byte) error {
 func (s *scanner) finish() error {
 	switch {
 	case !s.root:
-		return errors.New("it is empty or no XML")
+		return errors.New("it is empty or not XML")
 	case len(s.rest) > 0 || len(s.ends) > 0 || s.state != scanText:
 		return errors.New("it ends early")
 	}

@@ -118,7 +118,7 @@ func TestEachOtherKindOfZipIsNamed(t *testing.T) {
 		want []string
 		says string
 	}{
-		"no export":        {pack(t, file{name: "a.txt", data: "a"}, file{name: "b.txt", data: "b"}), "", []string{"problem no-export"}, "no gateway export"},
+		"no export":        {pack(t, file{name: "a.txt", data: "a"}, file{name: "b.txt", data: "b"}), "", []string{"problem no-export"}, "not a gateway export"},
 		"exports packed":   {pack(t, file{name: "a.zip", data: inner}, file{name: "b.zip", data: inner}), "", []string{"problem no-export"}, "unpack it and verify a.zip"},
 		"a policy package": {pack(t, file{name: "policy.yaml", data: "x"}, file{name: "implementation/p.zip", data: inner}), archive.KindPolicy, nil, ""},
 		"a broken policy package": {pack(t, file{name: "implementation/p.zip", data: string(pack(t, file{name: "a", data: "a"}))}), archive.KindPolicy,

@@ -192,21 +192,21 @@ func (r *run) readList(label string, src io.ReaderAt, size int64) (*contentsOf, 
 func (c *contentsOf) said(rec *recorder) {
 	l, p := c.list, c.zip.path(exportXML)
 	if !l.details {
-		rec.add(Problem, CodeNoDetails, p, "it has no export-details: it does not say of which gateway it is, or of when")
+		rec.add(Problem, CodeNoDetails, p, "it has no export-details: it does not say which gateway it comes from, or when it was made")
 	}
 	if l.config != "" && l.config != l.domain {
-		rec.add(Problem, CodeOtherDomain, p, "its export-details name domain %q, and its configuration is of domain %q", Printable(l.domain), Printable(l.config))
+		rec.add(Problem, CodeOtherDomain, p, "its export-details name domain %q, but its configuration is that of domain %q", Printable(l.domain), Printable(l.config))
 	}
 	switch {
 	case len(l.domains) > 0: // the domains' own lists name the files
 	case len(c.nested()) > 0: // the domains' own lists name the files, but a gateway may look for the domains in this list when it imports it
 		if l.details {
-			rec.add(Warning, CodeNoDomains, p, "it does not list the domains, as gateways do: whether it can be restored whole is not known")
+			rec.add(Warning, CodeNoDomains, p, "it does not list the domains, as gateways do, so it is not known whether it can be restored as a whole")
 		}
 	case !l.filed:
-		rec.add(Problem, CodeNoFiles, p, "it has no list of files: it cannot be told whether one is missing or changed")
+		rec.add(Problem, CodeNoFiles, p, "it has no list of files, so nobody can tell whether a file is missing or changed")
 	case l.files == 0:
-		rec.add(Warning, CodeNoFiles, p, "it lists no files: there is none whose hash could be compared")
+		rec.add(Warning, CodeNoFiles, p, "it lists no files, so there is no hash to compare")
 	}
 }
 
@@ -281,9 +281,9 @@ func (r *run) noExport(c *contentsOf, nested map[int]string) {
 	slices.Sort(within)
 	switch {
 	case len(within) > 0:
-		r.rec.add(Problem, CodeNoExport, "", "this is a zip archive and no gateway export: it has no export.xml; if somebody packed exports into it, unpack it and verify %s", within[0])
+		r.rec.add(Problem, CodeNoExport, "", "this is a zip archive but not a gateway export: it has no export.xml; if somebody packed exports into it, unpack it and verify %s", within[0])
 	default:
-		r.rec.add(Problem, CodeNoExport, "", "this is a zip archive and no gateway export: it has no export.xml")
+		r.rec.add(Problem, CodeNoExport, "", "this is a zip archive but not a gateway export: it has no export.xml")
 	}
 }
 
@@ -360,14 +360,14 @@ func (r *run) entry(w *worker, c *contentsOf, i int, total int64, shared *shared
 	switch {
 	case want.hash != "":
 		if strings.HasPrefix(e.name, "config/") && strings.HasSuffix(e.name, ".zip") {
-			r.rec.add(ByDesign, CodePattern, p, "a pattern: an export of its own within this one; it was compared with its hash and not looked into")
+			r.rec.add(ByDesign, CodePattern, p, "a pattern: a separate export inside this one; its hash was compared, but its content was not read")
 		}
 		var err error
 		if sum, err = base64.StdEncoding.DecodeString(want.hash); err == nil {
 			h = newHash(len(sum))
 		}
 		if h == nil {
-			r.rec.add(Problem, CodeHash, p, "its listed hash %q is none that can be checked", Printable(want.hash))
+			r.rec.add(Problem, CodeHash, p, "its listed hash %q is of an unknown kind", Printable(want.hash))
 		}
 	case want.listed:
 		r.rec.add(ByDesign, CodeNoHash, p, "it is listed without a hash: only its CRC-32 was checked")
@@ -399,7 +399,7 @@ func (r *run) entry(w *worker, c *contentsOf, i int, total int64, shared *shared
 
 func (r *run) compare(p string, want, got []byte) {
 	if string(want) != string(got) {
-		r.rec.add(Problem, CodeHash, p, "its content is not what export.xml lists: its hash is %s, listed is %s",
+		r.rec.add(Problem, CodeHash, p, "its content is not what export.xml lists: its hash is %s, but %s is listed",
 			base64.StdEncoding.EncodeToString(got), base64.StdEncoding.EncodeToString(want))
 		return
 	}
@@ -453,9 +453,9 @@ func (r *run) inOuter(p string, f listed, i int, shared *shared) {
 	case f.hash == "":
 		r.rec.add(ByDesign, CodeNoHash, p, "it is listed without a hash: only its CRC-32 was checked")
 	case err != nil || newHash(len(sum)) == nil:
-		r.rec.add(Problem, CodeHash, p, "its listed hash %q is none that can be checked", Printable(f.hash))
+		r.rec.add(Problem, CodeHash, p, "its listed hash %q is of an unknown kind", Printable(f.hash))
 	case got == nil:
-		r.rec.add(Problem, CodeContent, p, "it is in the outer archive and damaged there")
+		r.rec.add(Problem, CodeContent, p, "it is damaged in the outer archive")
 	case len(sum) != len(got):
 		r.rec.add(Warning, CodeNoHash, p, "it is in the outer archive, listed with a hash of %d bytes: only its CRC-32 was checked", len(sum))
 	default:

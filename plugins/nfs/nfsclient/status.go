@@ -155,7 +155,7 @@ var (
 	// may not have carried the call out.
 	ErrDisconnected = errors.New("the connection to the server was lost")
 	// ErrNoProgress: the server acknowledges writes of zero bytes.
-	ErrNoProgress = errors.New("the server accepts a write and writes no bytes")
+	ErrNoProgress = errors.New("the server accepts a write but writes no bytes")
 )
 
 // OpError says which operation on which path failed.
