@@ -14,7 +14,7 @@ import (
 func TestAFailuresMessageGivesTheGatewaysAddress(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ name, code, after, say string }{
-		{"an answer that is an error", "EXECUTION_EXPORT_DOMAIN_PERSISTED_SOMA_ERROR", ": export domain app01", "see the gateway's log"},
+		{"an answer that is an error", "EXECUTION_EXPORT_DOMAIN_PERSISTED_SOMA_ERROR", ": export domain app01", "look at the gateway's log"},
 		{"nothing answers", "SKIPPED_DEVICE_NOT_AVAILABLE", ": inspect: ", "no connection"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
