@@ -17,10 +17,10 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/dprun/dprun/internal/listen"
 	"github.com/dprun/dprun/runner/clock"
 	"github.com/dprun/dprun/runner/event"
 	"github.com/dprun/dprun/runner/journal"
+	"github.com/dprun/dprun/runner/listen"
 	"github.com/dprun/dprun/runner/lock"
 	"github.com/dprun/dprun/runner/pending"
 	"github.com/dprun/dprun/runner/report"

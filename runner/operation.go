@@ -5,10 +5,10 @@ import (
 	_ "embed"
 	"strconv"
 
-	"github.com/dprun/dprun/internal/prose"
 	"github.com/dprun/dprun/runner/event"
 	"github.com/dprun/dprun/runner/execute"
 	"github.com/dprun/dprun/runner/settle"
+	"github.com/dprun/dprun/sdk/prose"
 )
 
 // Operation is the part of every request that may take long: it says who watches,

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dprun/dprun/internal/listen"
 	"github.com/dprun/dprun/plan"
 	"github.com/dprun/dprun/plan/window"
 	"github.com/dprun/dprun/runner/backups"
@@ -20,6 +19,7 @@ import (
 	"github.com/dprun/dprun/runner/execute"
 	"github.com/dprun/dprun/runner/journal"
 	"github.com/dprun/dprun/runner/lifecycle"
+	"github.com/dprun/dprun/runner/listen"
 	"github.com/dprun/dprun/runner/lock"
 	"github.com/dprun/dprun/runner/pending"
 	"github.com/dprun/dprun/runner/permit"

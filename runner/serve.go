@@ -8,9 +8,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/dprun/dprun/internal/listen"
 	"github.com/dprun/dprun/runner/event"
 	"github.com/dprun/dprun/runner/journal"
+	"github.com/dprun/dprun/runner/listen"
 	"github.com/dprun/dprun/runner/lock"
 	"github.com/dprun/dprun/runner/report"
 	"github.com/dprun/dprun/runner/serve"

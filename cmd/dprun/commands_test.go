@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dprun/dprun/internal/prose"
+	"github.com/dprun/dprun/sdk/prose"
 )
 
 func TestEveryHelpTextIsOfACommand(t *testing.T) {

@@ -13,8 +13,8 @@ import (
 	"syscall"
 
 	"github.com/dprun/dprun/cmd/dprun/view"
-	"github.com/dprun/dprun/internal/listen"
 	"github.com/dprun/dprun/runner"
+	"github.com/dprun/dprun/runner/listen"
 	"github.com/dprun/dprun/runner/report"
 )
 

@@ -10,8 +10,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/dprun/dprun/internal/prose"
 	"github.com/dprun/dprun/plan/diag"
+	"github.com/dprun/dprun/sdk/prose"
 )
 
 // root builds the tree of commands.

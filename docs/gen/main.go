@@ -15,7 +15,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/dprun/dprun/internal/prose"
 	"github.com/dprun/dprun/plan/diag"
 	"github.com/dprun/dprun/plugins/datapower"
 	"github.com/dprun/dprun/plugins/exec"
@@ -30,6 +29,7 @@ import (
 	"github.com/dprun/dprun/runner/status"
 	"github.com/dprun/dprun/sdk"
 	"github.com/dprun/dprun/sdk/conformance"
+	"github.com/dprun/dprun/sdk/prose"
 	"github.com/dprun/dprun/sdk/schema"
 	"github.com/dprun/dprun/testfixtures/layering"
 	"github.com/dprun/dprun/testfixtures/servers/results"

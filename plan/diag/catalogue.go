@@ -5,7 +5,7 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/dprun/dprun/internal/prose"
+	"github.com/dprun/dprun/sdk/prose"
 )
 
 // Code names a kind of diagnostic. Codes are stable: they are never renamed or

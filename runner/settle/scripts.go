@@ -7,12 +7,12 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/dprun/dprun/internal/listen"
 	"github.com/dprun/dprun/runner/engine"
 	"github.com/dprun/dprun/runner/event"
 	"github.com/dprun/dprun/runner/execute"
 	"github.com/dprun/dprun/runner/journal"
 	"github.com/dprun/dprun/runner/lifecycle"
+	"github.com/dprun/dprun/runner/listen"
 	"github.com/dprun/dprun/runner/pending"
 	"github.com/dprun/dprun/runner/record"
 	"github.com/dprun/dprun/runner/status"

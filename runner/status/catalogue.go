@@ -7,7 +7,7 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/dprun/dprun/internal/prose"
+	"github.com/dprun/dprun/sdk/prose"
 )
 
 // Origin says where a code comes from.

@@ -1,6 +1,7 @@
 package status
 
 import (
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -250,5 +251,24 @@ func TestADomainThatIsGoneHaltsNobody(t *testing.T) {
 		if e.Halts(true) != e.Bad() {
 			t.Errorf("%s raises the error policy of a task that has begun: %v", e.Code, e.Halts(true))
 		}
+	}
+}
+
+// A word that nobody reads, or a line of an unknown key, would be lost without a sign.
+func TestEveryLineOfTheCatalogueIsRead(t *testing.T) {
+	t.Parallel()
+	var b strings.Builder
+	for _, e := range Catalogue() {
+		is := fmt.Sprintf("%s %s %s", e.Origin, e.Level, e.Class)
+		if e.Neutral {
+			is += " neutral"
+		}
+		if len(e.Phases) > 0 {
+			is += " in phases " + strings.Trim(fmt.Sprint(e.Phases), "[]")
+		}
+		fmt.Fprintf(&b, "\n# %s\nis: %s\nmeaning: %s\ncause: %s\naction: %s\n", e.Code, is, e.Meaning, e.Cause, e.Action)
+	}
+	if d := cmp.Diff(catalogue[strings.Index(catalogue, "\n# "):], b.String()); d != "" {
+		t.Errorf("catalogue.txt (-as it is written +as it is read):\n%s", d)
 	}
 }

@@ -3,7 +3,7 @@ package conformance
 import (
 	_ "embed"
 
-	"github.com/dprun/dprun/internal/prose"
+	"github.com/dprun/dprun/sdk/prose"
 	"github.com/dprun/dprun/sdk/schema"
 )
 

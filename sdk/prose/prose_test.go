@@ -4,7 +4,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/dprun/dprun/internal/prose"
+	"github.com/dprun/dprun/sdk/prose"
 )
 
 func TestAFileIsReadSectionBySection(t *testing.T) {

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/dprun/dprun/internal/listen"
+	"github.com/dprun/dprun/runner/listen"
 )
 
 func TestNothingIsHeardWhenDeaf(t *testing.T) {
