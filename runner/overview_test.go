@@ -264,7 +264,8 @@ func TestAnOverviewOfWhatCannotBeReadIsUnknown(t *testing.T) {
 // A server that has just begun knows no plan yet.
 func TestNothingIsGoodBeforeThePlansAreRead(t *testing.T) {
 	t.Parallel()
-	s := &Service{r: at3(opened(t, 1)[0]), plans: &served{}, server: &serve.Server{}}
+	r := at3(opened(t, 1)[0])
+	s := &Service{r: r, plans: &served{}, server: &serve.Server{Journal: r.kept.Load().journal}}
 	if o := s.OverviewFor(t.Context(), nil); o.State != report.OverviewUnknown || !strings.Contains(o.Coverage.Unknown, "not been read yet") {
 		t.Errorf("before: %s, %q", o.State, o.Coverage.Unknown)
 	}
