@@ -131,13 +131,13 @@ func (r *operation) restore(ctx context.Context, q RestoreRequest, res *report.R
 	}
 	defer from.close()
 	defer w.free()
-	r.change = q.Reason
+	r.reason = q.Reason
 	if err := w.prepare(p, from); err != nil {
 		return nil, err
 	}
 	out, err := w.run(ctx)
 	if out != nil {
-		r.prove(ctx, r.journal, loaded, p, evidence.Record{Kind: evidence.Restore, Change: q.Reason, Plan: p.Name, Run: out.Run, Started: out.Began, Ended: out.Ended, Exit: exitRestored(restore.End(out.End)),
+		r.prove(ctx, r.journal, loaded, p, evidence.Record{Kind: evidence.Restore, Reason: q.Reason, Plan: p.Name, Run: out.Run, Started: out.Began, Ended: out.Ended, Exit: exitRestored(restore.End(out.End)),
 			Actions: []evidence.Action{{Device: out.Device, Domain: out.Domain, Set: out.Set, Outcome: out.End, Why: out.Why}}})
 	}
 	return out, err

@@ -125,6 +125,9 @@ func TestARestoreEndsAsTheArchiveHasIt(t *testing.T) {
 	if d.Restore == nil || d.Restore.End != "restored" || d.Restore.Reason != "change 4711" || d.Restore.Set != set || len(d.Restore.Steps) < 10 {
 		t.Errorf("kept: %+v", d.Restore)
 	}
+	if rec := need.Value(r.EvidenceRecord(out.Run))(t); rec.Kind != "restore" || rec.Reason != "change 4711" || rec.Change != "" {
+		t.Errorf("the record of evidence: %+v", rec)
+	}
 	if left := r.Owed(t.Context()); len(left.Owed) > 0 || left.Unknown != nil {
 		t.Errorf("owed: %+v", left)
 	}

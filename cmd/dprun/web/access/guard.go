@@ -296,7 +296,7 @@ func (g *Guard) note(r *http.Request, code int, why string) {
 }
 
 func (g *Guard) later(w http.ResponseWriter, r *http.Request, wait time.Duration, why string) {
-	seconds := int(wait.Round(time.Second).Seconds())
+	seconds := int((wait + time.Second - 1) / time.Second) // who comes too early is refused again
 	w.Header().Set("Retry-After", strconv.Itoa(seconds))
 	g.refuse(w, r, http.StatusTooManyRequests, fmt.Sprintf("%s; try again in %d s", why, seconds))
 }
@@ -378,7 +378,10 @@ func subnet(address string) string {
 }
 
 // short limits what a stranger can write into the audit log, in bytes.
-func short(path string) string { return path[:min(len(path), 200)] }
+func short(path string) string { return cut(path, 200) }
+
+// cut returns the beginning of a text, of at most n bytes and whole characters.
+func cut(s string, n int) string { return strings.ToValidUTF8(s[:min(len(s), n)], "") }
 
 // same reports whether two principals are the same and have the same rights.
 func same(a, b Principal) bool {

@@ -387,3 +387,26 @@ func TestALongAnswerAndASlowHandlerAreNotCutOff(t *testing.T) {
 	}
 	all.Wait()
 }
+
+func TestATextIsCutBetweenCharacters(t *testing.T) {
+	t.Parallel()
+	for n, want := range map[int]string{0: "", 1: "a", 2: "a", 3: "aé", 9: "aéz"} {
+		if got := cut("aéz", n); got != want {
+			t.Errorf("%d bytes: %q, not %q", n, got, want)
+		}
+	}
+}
+
+func TestNobodyIsToldToComeAgainAtOnce(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, plainFile()+"limits {\n requests_per_second = 10\n}\n")
+	for range 1000 {
+		if a := d.ask("GET", "/", token(nightToken)); a.StatusCode == http.StatusTooManyRequests {
+			if got := a.Header.Get("Retry-After"); got != "1" {
+				t.Errorf("Retry-After is %q", got)
+			}
+			return
+		}
+	}
+	t.Error("a thousand requests at one moment are not too many")
+}

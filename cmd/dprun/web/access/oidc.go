@@ -205,7 +205,7 @@ func printable(s string) string {
 		}
 		return r
 	}, strings.ToValidUTF8(s, "?"))
-	return s[:min(len(s), 300)]
+	return cut(s, 300)
 }
 
 // leaveForProvider sends the browser to the provider.
