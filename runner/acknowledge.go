@@ -114,7 +114,7 @@ func (r *operation) acknowledge(ctx context.Context, target string) (report.Ackn
 		return done, nil
 	}
 	slices.Sort(targets)
-	err = fmt.Errorf("nothing must be undone on a device %q, nor for a run with that ID", target)
+	err = fmt.Errorf("nothing is left to undo on a device %q, nor for a run with that ID", target)
 	if len(devices) > 0 {
 		err = fmt.Errorf("what run %s left must be undone on devices; name the devices: %s", target, strings.Join(devices, ", "))
 	} else if len(targets) > 0 {

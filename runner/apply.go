@@ -281,7 +281,7 @@ func (r *operation) peers(ctx context.Context, loaded *Loaded, s *lifecycle.RunS
 				}
 				var e record.Endpoint
 				if err := json.Unmarshal(m.Endpoint, &e); err != nil {
-					return nil, &Error{ExitBug, fmt.Errorf("read the connection of device %s: %w", m.Device, err)}
+					return nil, &Error{ExitBug, fmt.Errorf("read how device %s is reached: %w", m.Device, err)}
 				}
 				others[m.Device] = e
 			}

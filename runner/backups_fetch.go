@@ -435,7 +435,7 @@ func (f *fetching) verify(ctx context.Context) error {
 		}
 	}})
 	if err == nil && len(wrong) > 0 {
-		err = f.fail("%w", failure.New(failure.Corrupt, failure.BadArchive, "its files are the captured ones, and this one is not a whole archive of a gateway: %s; use an older set, and make a new backup", join(wrong)))
+		err = f.fail("%w", failure.New(failure.Corrupt, failure.BadArchive, "its files are the captured ones, but as archives of a gateway these are not whole: %s; use an older set, and make a new backup", join(wrong)))
 	}
 	return err
 }

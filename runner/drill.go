@@ -142,7 +142,7 @@ type drilling struct {
 	of       *plan.Drill
 	run      string
 	gateway  *execute.Executor
-	endpoint json.RawMessage // the sealed connection to the gateway
+	endpoint json.RawMessage // how the gateway is reached: plugin and configuration, with references in place of secrets
 }
 
 // all drills the sample. It imports one set at a time, so that each result
@@ -373,7 +373,7 @@ func (d *drilling) imported(ctx context.Context, archive, domain string, c *dril
 		return
 	}
 	if err := d.journal.Remember(ctx, owed); err != nil { // only the pending file is decisive
-		d.Log.Warn("that the drill's domain must be removed could not be entered in the journal", "error", err)
+		d.Log.Warn("it could not be entered in the journal that the drill's domain must be removed", "error", err)
 	}
 	defer func() {
 		if c.Create != nil && !failure.From(c.Create).Kind.Retryable() {

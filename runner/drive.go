@@ -34,7 +34,7 @@ func (r *operation) drive(ctx context.Context, machine *lifecycle.Run, host *plu
 			r.Log.Error("internal error of dprun", "run", spec.ID, "panic", p, "stack", string(debug.Stack()))
 			body, _ := json.Marshal(b.Record) // as it was entered in the journal
 			_, closing := r.closeUnreplayed(context.WithoutCancel(ctx), journal.Run{ID: spec.ID, Plan: spec.Plan, Started: started, Spec: body})
-			err = errors.Join(errorf(ExitBug, "internal error in run %s: %v; the run was ended there, and what it left is undone without it: see `dprun owed`, then `dprun recover`", spec.ID, p), closing)
+			err = errors.Join(errorf(ExitBug, "internal error in run %s: %v; the run was ended there, and dprun undoes separately what it left: see `dprun owed`, then `dprun recover`", spec.ID, p), closing)
 		}
 	}()
 	desk := &permit.Desk{Journal: r.journal, Pending: r.pending, Clock: r.Clock, Log: r.Log, Record: b.Record}

@@ -65,7 +65,7 @@ func Format(ctx context.Context, q FormatRequest) (plan.Diagnostics, error) {
 	}
 	switch {
 	case problems.HasErrors():
-		return problems, errorf(ExitInvalid, "some files are not valid plan files; all others are formatted")
+		return problems, errorf(ExitInvalid, "some files are not valid plan files, and stay unchanged")
 	case q.Check && changed:
 		return problems, errorf(1, "a file is not in the usual form")
 	}

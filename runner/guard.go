@@ -180,7 +180,7 @@ func (s sight) down() bool {
 	return s.unknown || slices.ContainsFunc(s.owed, func(o pending.Obligation) bool { return o.Kind == pending.Unquiesce })
 }
 
-// nothing reports whether it is certain that nothing must be undone.
+// nothing reports whether it is certain that nothing is left to undo.
 func (s sight) nothing() bool { return len(s.owed) == 0 && !s.unknown }
 
 // sightOf reads the obligations of a run.
@@ -247,7 +247,7 @@ func (g *guard) recover(ctx context.Context, why string, pause time.Duration) (t
 		g.log.Error("the guard could not finish the run", "error", err)
 	}
 	if t.clean = !t.left && (err == nil || errors.Is(err, journal.ErrLost)) && op.ended(ctx, g.request.Run); t.clean {
-		op.note("everything that the run left is undone")
+		op.note("nothing that the run left has to be undone any more")
 	}
 	op.lines.flush()
 	return t

@@ -155,7 +155,7 @@ func (l *Loaded) readNeeded(ctx context.Context, secrets *secret.Store, needed f
 			return openFiles(secrets), nil
 		}
 		if err := secrets.Prefetch(ctx, missing); err != nil {
-			return nil, errorf(1, "some secrets could not be read, and nothing was contacted: %w", err)
+			return nil, errorf(1, "the reading of secrets was stopped, and nothing was contacted: %w", err)
 		}
 		reader := secrets.Reader()
 		l.inputs.Secrets = reader

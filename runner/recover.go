@@ -197,7 +197,7 @@ func (r *operation) finish(ctx context.Context, run journal.Run, held *lock.Lock
 	r.sink.Run(event.RunInfo{Run: run.ID, Plan: run.Plan, Started: run.Started, Recovery: true})
 	machine, rec, err := record.Replay(ctx, r.journal, run)
 	if err != nil {
-		r.Log.Warn("the run cannot be finished as it was begun: its tasks are ended, and what it left is undone without it; `dprun owed` lists what remains", "run", run.ID, "error", err)
+		r.Log.Warn("the run cannot be finished as it was begun: its tasks are ended, and dprun undoes separately what it left; `dprun owed` lists what remains", "run", run.ID, "error", err)
 		return r.closeUnreplayed(ctx, run)
 	}
 	plugins := r.startHost(held)
@@ -260,7 +260,7 @@ func (r *operation) closeUnreplayed(ctx context.Context, run journal.Run) (*even
 	}
 	now := r.Clock.Now()
 	s := &event.Summary{Run: run.ID, Plan: run.Plan, Code: string(status.RunInterrupted), ExitCode: 1, Started: run.Started, Ended: now,
-		Message: "the run was interrupted and cannot be finished as it was begun; what it left is undone without it (`dprun owed` lists what remains); run the plan again"}
+		Message: "the run was interrupted and cannot be finished as it was begun; dprun undoes separately what it left (`dprun owed` lists what remains); run the plan again"}
 	var out journal.Batch
 	end := func(t journal.Task, before []event.Status, code status.Code, message string) {
 		out.Statuses = append(out.Statuses, event.Status{V: event.Version, Run: run.ID, Task: t.ID, Seq: len(before) + 1, Plan: run.Plan, Activity: t.Activity,
@@ -352,7 +352,7 @@ func (r *operation) forgotten(ctx context.Context) ([]forgottenRun, error) {
 		}
 		owed, err := r.journal.Obligations(ctx, id)
 		if err != nil {
-			return nil, fmt.Errorf("ask the journal what must be undone of run %s: %w", id, err)
+			return nil, fmt.Errorf("ask the journal what must be undone for run %s: %w", id, err)
 		}
 		if aside, done := noRun(owed); aside { // a drill is never a run of the journal, and a restore only after its beginning
 			if done {

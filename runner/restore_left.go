@@ -137,7 +137,7 @@ func (w *restoring) ended(ctx context.Context) (*report.Restore, error) {
 	}
 	if end == restore.Restored && w.row.Set != "" && w.q.Policy == "" { // with a policy the result is not the set alone
 		if err := w.prove(context.WithoutCancel(ctx)); err != nil {
-			w.Log.Warn("the proof that the restore gives of the set could not be written down", "set", w.row.Set, "error", err)
+			w.Log.Warn("it could not be written down that the restore has proven the set", "set", w.row.Set, "error", err)
 		}
 	}
 	out := restoreOf(w.row)

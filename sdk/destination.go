@@ -117,7 +117,8 @@ type StoreReport struct {
 	Size     int64  `json:"size"`     // bytes
 	SHA256   string `json:"sha256"`   // lower-case hex
 	Verified Verify `json:"verified"` // how it was verified: at least as r.Verify asked
-	// Durable is false if the server offers no way to make the copy durable.
+	// Durable is false if the server could not be asked to make the copy durable, or
+	// refused.
 	Durable bool `json:"durable"`
 	// ModeKept is false if the copy has a file mode other than the intended
 	// one, or if its mode could not be read. It is true where files have no

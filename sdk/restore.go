@@ -8,7 +8,7 @@ import "context"
 // Unstable in protocol version 1.
 type Restorer interface {
 	Rehearser
-	// Import sends the artifact to the target exactly once and reads all of the
+	// Import sends the artifact to the target at most once and reads all of the
 	// device's results. The host never repeats it. Before it sends anything it
 	// makes sure that the target is still as r.Before has it and that the
 	// artifact is whole; if not, it fails.

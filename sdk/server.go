@@ -310,8 +310,8 @@ func instance[T any](s *Server, id uint64) (T, error) {
 	return i, nil
 }
 
-// able finds an instance that implements A, which every instance of its kind
-// does or an ability adds.
+// able returns an instance as an A: either every instance of its kind is one, or
+// an ability makes it one.
 func able[A any](s *Server, call failure.Call, id uint64) (A, error) {
 	if len(abilities(reflect.TypeFor[A]())) == 0 {
 		return instance[A](s, id)

@@ -21,7 +21,7 @@ func TestAKilledRunIsRecoveredOrSaysWhatToType(t *testing.T) {
 		code           int
 		last           string
 	}{
-		{"the password can be read again", `secret_command(["cat", "gw-1.pw"])`, exitOK, "Nothing must be undone in the state directory DIR.\n"},
+		{"the password can be read again", `secret_command(["cat", "gw-1.pw"])`, exitOK, "Nothing is left to undo in the state directory DIR.\n"},
 		{"the password cannot be read again", `secret_env("GONE")`, runner.ExitOwed, "dprun recover\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

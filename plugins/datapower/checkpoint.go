@@ -43,7 +43,7 @@ func (i *restore) checkpoint(ctx context.Context) error {
 	own := slices.Contains(names, ownCheckpoint)
 	switch {
 	case most == 0:
-		return none(err, "the limit of the domain could not be read")
+		return none(err, "how many checkpoints the domain may have could not be read")
 	case own:
 		if err := i.client.RemoveCheckpoint(ctx, name, ownCheckpoint); err != nil {
 			return none(err, "the checkpoint of the last restore could not be removed")
@@ -63,7 +63,7 @@ func (i *restore) checkpoint(ctx context.Context) error {
 		busy = d.CurrentCommand != ""
 		names, err := i.client.Checkpoints(ctx, name)
 		return err == nil && !busy && slices.Contains(names, ownCheckpoint), err
-	}, failure.New(failure.Timeout, "", "it is not listed"))
+	}, failure.New(failure.Timeout, "", "the checkpoint did not appear"))
 	switch {
 	case err != nil && busy:
 		return failure.New(failure.Precondition, failure.DeviceBusy, "%s: import: domain %s is busy %v after a checkpoint was asked for", i.name, name, checkpointLimit).WithRemedy("wait until the command has ended")

@@ -258,7 +258,7 @@ func (c TLSConfig) versionRemedy() string {
 func (c TLSConfig) cipherRemedy() string {
 	const profile = "add an ECDHE or RSA cipher with AES to the SSL server profile of its management interface"
 	if c.LegacyCiphers || c.MinVersion == "1.0" || c.MinVersion == "1.1" {
-		return "the gateway has no cipher that dprun has, for example only DHE ciphers: " + profile
+		return "the gateway and dprun have no cipher in common; the gateway may have only DHE ciphers: " + profile
 	}
 	return "the gateway has only old ciphers: set tls.legacy_ciphers = true, or " + profile
 }

@@ -376,7 +376,7 @@ func (p *preflight) throttled(ctx context.Context, limits throttle) error {
 	keep := (max(space.TotalTemporary, 0)*int64(limits.temporary) + 99) / 100
 	level, remedy := sdk.LevelOK, ""
 	if space.FreeTemporary >= 0 && space.FreeTemporary <= keep {
-		level, remedy = sdk.LevelError, "make room in temporary: before the gateway restarts to do so itself"
+		level, remedy = sdk.LevelError, "free space in the gateway's temporary store before it restarts to do so itself"
 	}
 	p.found("throttle", level, "", remedy, "below %d MB of temporary space (%d%%) it turns traffic away and restarts; %d MB are free", keep/1_000_000, limits.temporary, space.FreeTemporary/1_000_000)
 	return nil

@@ -366,7 +366,7 @@ func (i *restore) settled(ctx context.Context) ([]soma.Object, error) {
 	if unread != nil {
 		return nil, i.failed(unread, "read the objects of domain %s", name)
 	}
-	i.found(sdk.LevelWarning, "states", name, "look at the domain again in a while", "the state of its objects still changed after %v", statesLimit)
+	i.found(sdk.LevelWarning, "states", name, "look at the domain again in a while", "the states of its objects were still changing after %v", statesLimit)
 	return last, nil
 }
 

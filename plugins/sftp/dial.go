@@ -210,7 +210,7 @@ func (d *dialer) handshakeFailure(err error, keys *hostKeys, conn *bufferedConn)
 	limits := fmt.Sprintf("if other connections work, the server allows only so many at a time (MaxStartups, PerSourceMaxStartups) or bars this address for a while (PerSourcePenalties, fail2ban): raise that, or lower `connections` (%d)", c.Connections)
 	switch said, spoken := conn.greeting(); {
 	case said == "" && lost(err):
-		return failure.New(failure.Unavailable, failure.Unreachable, "log in to %s: the server closed the connection without a reason", c.addr()).
+		return failure.New(failure.Unavailable, failure.Unreachable, "log in to %s: the server closed the connection without giving a reason", c.addr()).
 			WithRemedy("check that an SSH server answers on that port; %s", limits)
 	case !spoken && said != "":
 		return failure.New(failure.Unavailable, failure.Unreachable, "log in to %s: the server does not speak SSH, it says %q", c.addr(), said).

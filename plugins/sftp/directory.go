@@ -67,7 +67,7 @@ func (x *directory) on(ctx context.Context, dir string, f func(*session) error) 
 	stop := context.AfterFunc(ctx, s.kill)
 	defer func() {
 		if !stop() {
-			s.kill() // the server may still carry out the request, so nobody else may get the session meanwhile
+			s.kill() // the kill of AfterFunc may not have begun yet, and nobody else may get the session meanwhile
 		}
 	}()
 	err := f(s)

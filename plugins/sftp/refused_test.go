@@ -126,7 +126,7 @@ func TestALoginThatDoesNotLeadToSFTPIsExplained(t *testing.T) {
 func TestAServerThatTurnsConnectionsAwayIsExplained(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ says, want string }{
-		"without a word": {"", "without a reason"},
+		"without a word": {"", "without giving a reason"},
 		"with a word":    {"Exceeded MaxStartups\r\n", `it says "Exceeded MaxStartups"`},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -82,7 +82,7 @@ func DPOD(objects []Object, manifests map[string]bool, now time.Time) (sets []Co
 		whole := c.Type != "secure_backup" || slices.ContainsFunc(c.Files, func(f File) bool { return path.Base(f.File) == "backupmanifest.xml" })
 		switch {
 		case now.Sub(c.Captured) < dpodSettles:
-			refused[at] = "its stamp is less than a day old, or lies in the future, so it may still be being written; import again later"
+			refused[at] = "its stamp is less than a day old, or lies in the future, so the backup may not be complete yet; import again later"
 		case empty:
 			refused[at] = "a file of it is empty"
 		case !whole:

@@ -44,7 +44,7 @@ func Most(size int64, recipients int) int64 {
 	return size + (size/chunk+1)*tag + header + int64(recipients)*stanza
 }
 
-// Encrypt encrypts from into to, and returns the size and hash of both. Each of the
+// Encrypt reads from, writes it encrypted to to, and returns the size and hash of both. Each of the
 // recipients can open the result. Encrypting the same file again gives other bytes.
 func Encrypt(ctx context.Context, to io.Writer, from io.Reader, recipients recipient.Set) (plain, sealed backups.Content, err error) {
 	out := newCounter(to)
@@ -65,7 +65,7 @@ func Encrypt(ctx context.Context, to io.Writer, from io.Reader, recipients recip
 // ErrNotOpened says that none of the identities opens the file.
 var ErrNotOpened = errors.New("none of the given identities opens it")
 
-// Decrypt decrypts from into to, and returns the size and hash of what it wrote. After
+// Decrypt reads from, writes it decrypted to to, and returns the size and hash of what it wrote. After
 // an error, the caller must not use what was written.
 func (i *Identities) Decrypt(ctx context.Context, to io.Writer, from io.Reader) (backups.Content, error) {
 	r, err := age.Decrypt(during{ctx, from}, i.list...)

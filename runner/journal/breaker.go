@@ -86,7 +86,7 @@ func (j *Journal) Breakers(ctx context.Context, run string) ([]Breaker, error) {
 type Member struct {
 	Group, Device string
 	Plan, Origin  string
-	// Endpoint is the sealed connection to the device: it holds references in the
+	// Endpoint is the way to reach the device, plugin and configuration: it holds references in the
 	// place of secrets.
 	Endpoint []byte
 }

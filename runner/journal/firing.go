@@ -100,8 +100,8 @@ func scanFiring(s scanner) (f Firing, err error) {
 	return f, err
 }
 
-// Decided returns the times after which a plan was due and that were decided, as
-// Unix seconds. It leaves out decisions that lie after now, except those to run.
+// Decided returns the due times of a plan later than after that were decided, as
+// Unix seconds. It leaves out decisions made after now, except those to run.
 func (j *Journal) Decided(ctx context.Context, s Scheduled, after, now time.Time) (map[int64]bool, error) {
 	found, err := list(ctx, j, "list when plan "+s.Plan+" was due", scanFiring,
 		selectFirings+"WHERE plan = ? AND origin = ? AND due > ? AND (verdict = '"+ran+"' OR decided <= ?)", s.Plan, s.Origin, after.Unix(), stamp(now))

@@ -81,7 +81,7 @@ func (j *Journal) Owed(ctx context.Context) ([]Obligation, error) {
 
 // Obligations lists the open and the settled obligations of a run.
 func (j *Journal) Obligations(ctx context.Context, run string) ([]Obligation, error) {
-	return list(ctx, j, "list what must be undone of run "+run, scanObligation, selectOwing, run)
+	return list(ctx, j, "list what must be undone for run "+run, scanObligation, selectOwing, run)
 }
 
 func scanObligation(s scanner) (o Obligation, err error) {

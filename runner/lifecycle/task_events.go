@@ -192,7 +192,7 @@ func Unreplayed(last status.Code) (code status.Code, message string) {
 	if last == "" || known && len(e.Phases) > 0 && Phase(slices.Max(e.Phases)) < PhaseDispatch {
 		return status.RecoveredNeverStarted, neverStarted
 	}
-	return status.RecoveredObligationsPaid, "the run was interrupted and cannot be finished as it was begun; what this task left is undone without it (`dprun owed` lists what remains); run the plan again"
+	return status.RecoveredObligationsPaid, "the run was interrupted and cannot be finished as it was begun; dprun undoes separately what this task left (`dprun owed` lists what remains); run the plan again"
 }
 
 // onInterrupted is applied after the replay of a run that died. It sends nothing

@@ -65,7 +65,7 @@ func Families() []Family {
 		{SetTime, "When the newest set was captured that is whole at a destination, as far as is known here; by the plan that stored it; of a device as a whole the domain is empty.", []string{"plan", "activity", "device", "domain"}},
 		{SetsLeftOut, "Domains for which no dprun_set_time_seconds is written, because there are too many: then each device has one, of the oldest of its domains.", nil},
 		{Owed, "What is not undone: a device or domain that may be quiesced (unquiesce), a script that leads traffic back (after_unquiesce), files on a device (discard), other scripts (post_script), the domain of a drill (drop_domain), a restore whose end is not proven (restore). held: a process is at work on it in time.", []string{"kind", "held"}},
-		{OwedSince, "When the oldest thing began that must still be undone.", []string{"kind", "held"}},
+		{OwedSince, "Since when the oldest of what must still be undone has been pending.", []string{"kind", "held"}},
 		{OwedUnknown, "1 if something that cannot be read may have to be undone.", nil},
 		{Breakers, "Since when a device that did not come back keeps others from being quiesced.", []string{"device", "environment"}},
 		{Hold, "Since when somebody has put all quiesces on hold.", nil},

@@ -2,8 +2,9 @@
 // undone or done, such as a target to bring back, files to remove from a device,
 // or a script to run.
 //
-// dprun writes a file before the action that the file can undo, and removes it
-// after it has verified that the action was undone. The file holds everything
+// dprun writes a file before the action that must be undone, and removes it after
+// it has verified that the action was undone, or that the work was done. The file
+// holds everything
 // that this needs: neither the journal, nor the plan, nor a free block of the
 // disk is required. It holds references to secrets, and never a secret. The files
 // decide what must be undone; the journal is only history.

@@ -88,9 +88,9 @@ func (s *source) QuiesceState(ctx context.Context, t sdk.Target) (*sdk.QuiesceRe
 	return r, err
 }
 
-// Capture may be repeated while the capture still needs the device. That is over when
-// the caller was told that the device is done and may come back, and when the capture
-// leaves something on the device that can exist only once.
+// Capture may be repeated while it still needs the device. It may not be repeated once
+// the caller was told that the device is done and may come back, or once it leaves
+// something on the device that can exist only once.
 func (s *source) Capture(ctx context.Context, r sdk.CaptureRequest, emit func(sdk.CaptureProgress)) (*sdk.Capture, error) {
 	var told atomic.Bool
 	told.Store(r.Variant == sdk.VariantSecureBackup)

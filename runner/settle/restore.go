@@ -23,7 +23,7 @@ func (s *Settler) lookAtRestore(ctx context.Context, src sdk.Source, o pending.O
 		return err
 	}
 	if r.Archive == "" {
-		return errors.New("its pending file is gone, and with it what the domain would be compared with")
+		return errors.New("its pending file is gone, so nothing is left to compare the domain with")
 	}
 	m := restore.Resume(o.Since, s.Clock.Now())
 	for {
@@ -32,7 +32,7 @@ func (s *Settler) lookAtRestore(ctx context.Context, src sdk.Source, o pending.O
 			break
 		}
 		if err := s.until(ctx, notBefore); err != nil {
-			return fmt.Errorf("what became of the restore of %s was not found out: stopped", o.Where())
+			return fmt.Errorf("it was not found out how the restore of %s ended, because dprun was stopped", o.Where())
 		}
 		var a restore.Answer
 		if _, err := sameBox(ctx, src, o); err != nil {

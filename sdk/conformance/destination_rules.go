@@ -379,7 +379,7 @@ func cancelledFetch(b *bed) {
 	defer timer.Stop()
 	file := filepath.Join(b.TempDir(), "fetched")
 	_, err := b.reader.Fetch(ctx, sdk.FetchRequest{Path: r.Path, File: file}, nil)
-	if err == nil { // the store was faster; then the file is whole
+	if err == nil { // the fetch was faster; then the file is whole
 		if st, err := os.Stat(file); err != nil || st.Size() != r.Size {
 			b.Errorf("a fetch that was faster than its cancellation left %v, %v", st, err)
 		}

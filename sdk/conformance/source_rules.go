@@ -216,7 +216,7 @@ func cancelledCapture(b *bed, s sdk.Source, w *Work) {
 	timer := time.AfterFunc(took/3, cancel)
 	defer timer.Stop()
 	begin = time.Now()
-	if _, _, err := b.capture(ctx, s, w, 0); err != nil { // the capture was faster
+	if _, _, err := b.capture(ctx, s, w, 0); err != nil { // without an error the capture was faster
 		if f, ok := errors.AsType[*failure.Error](err); !ok || f.Kind != failure.Cancelled {
 			b.Errorf("a cancelled capture gives %v, want a failure of the kind cancelled", err)
 		}

@@ -31,8 +31,8 @@ type Subject struct {
 	// least a line and ends with 0.
 	Config cty.Value
 	// Fails configures a hook that ends with another code, Hangs one that does
-	// not end by itself within a minute. Rules that need a cty.NilVal here are
-	// not tested.
+	// not end by itself within a minute. With cty.NilVal, the rules that need that
+	// hook are not tested.
 	Fails, Hangs cty.Value
 	// Work is what a source does; nil: rules that need it are not tested.
 	Work *Work

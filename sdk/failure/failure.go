@@ -203,7 +203,7 @@ func Reasons(c Call) []Reason {
 // and why it failed. Remedy says what the operator should do. Neither holds a
 // secret.
 type Error struct {
-	Kind    Kind   `json:"kind"`             // the class, which decides about retries
+	Kind    Kind   `json:"kind"`             // the class: it decides about retries and, without a reason, about the status code
 	Reason  Reason `json:"reason,omitempty"` // one of [Reasons] for the call; empty: nothing more is known
 	Message string `json:"message"`
 	Remedy  string `json:"remedy,omitempty"`

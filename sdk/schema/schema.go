@@ -82,7 +82,7 @@ const (
 	FormatDuration Format = "duration" // "90s", "2h"; a time.Duration in the struct
 	FormatSize     Format = "size"     // "10MB", "1GiB", a bare number of bytes; an int64 in the struct
 	FormatPort     Format = "port"     // a number from 1 to 65535
-	FormatPath     Format = "path"     // a local path; a relative one starts at the file that holds it, and the host makes it absolute
+	FormatPath     Format = "path"     // a local path; a relative one is relative to the directory of the file that holds it, and the host makes it absolute
 	FormatFile     Format = "file"     // the path of a file that must exist before anything runs; made absolute like a path
 	// FormatCertificates is a file that holds certificates in PEM form.
 	FormatCertificates Format = "certificates"

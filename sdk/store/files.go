@@ -12,8 +12,8 @@ import (
 // concurrently. Each method ends soon after its context: from then on, reading
 // from Put's source and writing to Get's writer fail.
 //
-// Errors. Neither the operations nor their caller repeat anything; an
-// implementation that knows a repetition to be harmless repeats inside. A
+// Errors. The caller repeats no operation after an error; an implementation that
+// knows a repetition to be harmless repeats inside. A
 // *failure.Error gives kind, reason and remedy, and its message says why; the
 // caller puts in front of it what was attempted on what. Every other error is
 // classified by [Explain], which knows those of the os package. A missing name
@@ -107,8 +107,8 @@ type Info struct {
 	// Unconfirmed says that the destination did not compare a checksum with the
 	// new object. The object is then read back, whatever the request says.
 	Unconfirmed bool
-	// Unfit says why an object must not stay as it is although it was stored; nil:
-	// it may stay.
+	// Unfit says why an object does not count as a stored copy, whatever it holds;
+	// nil: it does.
 	Unfit error
 }
 

@@ -196,7 +196,7 @@ func TestAPersonAtNight(t *testing.T) {
 	b.do(chromedp.Navigate(p.url + "/pending"))
 	b.follow("It is done by hand: acknowledge …")
 	b.ask("gw")
-	b.await("nothing is owed any more", `location.pathname === "/pending" && document.body.innerText.includes("Nothing must be undone")`)
+	b.await("nothing is owed any more", `location.pathname === "/pending" && document.body.innerText.includes("Nothing is left to undo")`)
 
 	viewer := newTab(t)
 	viewer.login(p.url, access.Viewer)

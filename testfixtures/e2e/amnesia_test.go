@@ -64,7 +64,7 @@ func forgetting(t *testing.T, dprun string, happens func(p *program)) {
 	p.smallState()
 	p.stuck().killAll()
 	happens(p)
-	if code, out := p.run("owed"); code != 16 || strings.Contains(out, "Nothing must be undone") || !strings.Contains(out, "domain-unquiesce app01") {
+	if code, out := p.run("owed"); code != 16 || strings.Contains(out, "Nothing is left to undo") || !strings.Contains(out, "domain-unquiesce app01") {
 		t.Errorf("owed: exit %d\n%s", code, out)
 	}
 	_, out := p.run("recover")
@@ -95,7 +95,7 @@ func forgettingAnywhere(t *testing.T, dprun string, happens func(p *program)) {
 	p.await("the plugins of the killed process end", func() bool { return !slices.ContainsFunc(plugins, alive) })
 	happens(p)
 	down := p.quiesceState("gw", "app01")
-	if code, out := p.run("owed"); down != "" && (code != 16 || strings.Contains(out, "Nothing must be undone")) {
+	if code, out := p.run("owed"); down != "" && (code != 16 || strings.Contains(out, "Nothing is left to undo")) {
 		t.Errorf("killed after %s, app01 is %s; owed: exit %d\n%s", after, down, code, out)
 	}
 	code, out := p.run("recover")
@@ -163,7 +163,7 @@ func TestWhatAStoppedProcessHoldsIsListed(t *testing.T) {
 	}
 	for _, command := range []string{"owed", "recover"} {
 		code, out := p.run(command)
-		if code != 0 || strings.Contains(out, "Nothing must be undone") || !strings.Contains(out, fmt.Sprintf("process %d", r.cmd.Process.Pid)) || !strings.Contains(out, "back by ") || !strings.Contains(out, fmt.Sprintf("kill -CONT %d", r.cmd.Process.Pid)) {
+		if code != 0 || strings.Contains(out, "Nothing is left to undo") || !strings.Contains(out, fmt.Sprintf("process %d", r.cmd.Process.Pid)) || !strings.Contains(out, "back by ") || !strings.Contains(out, fmt.Sprintf("kill -CONT %d", r.cmd.Process.Pid)) {
 			t.Errorf("%s: exit %d\n%s", command, code, out)
 		}
 	}

@@ -87,7 +87,7 @@ func TestAKilledRunIsRecoveredByItsGuard(t *testing.T) {
 			}
 			p.await("the guard ends", func() bool { return len(p.guards()) == 0 })
 			p.recovered(task, "FAILED_NO_FILES_DOWNLOADED")
-			p.exits(0, "owed", "Nothing must be undone")
+			p.exits(0, "owed", "Nothing is left to undo")
 			p.exits(0, "runs logs latest", "guard| guard process")
 			if locks, _ := filepath.Glob(filepath.Join(p.state(), "locks", "guard-*")); len(locks) > 0 {
 				t.Errorf("left: %v", locks)

@@ -175,7 +175,7 @@ func TestOwedScriptsRunWithoutTheRun(t *testing.T) {
 		p.exits(0, "recover", "/bin/cat", "dprun recover --ack gw")
 		p.wantTold(append(begun, "after_unquiesce app01")...)
 		p.write("token", "again")
-		p.exits(0, "recover", "Nothing must be undone")
+		p.exits(0, "recover", "Nothing is left to undo")
 		if got := p.told(); len(got) != 5 {
 			t.Errorf("the scripts were told %q", got)
 		}

@@ -352,7 +352,7 @@ func TestAKilledRestoreIsLookedAt(t *testing.T) {
 		}
 	}
 	p.exits(0, restore+" --unsaved", "Restored: the domain is as the archive has it, and that is saved.")
-	p.exits(0, "owed", "Nothing must be undone")
+	p.exits(0, "owed", "Nothing is left to undo")
 	if left := files(t, filepath.Join(p.state(), "restores")); len(left) > 0 {
 		t.Errorf("left: %v", left)
 	}

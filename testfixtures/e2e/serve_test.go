@@ -330,7 +330,7 @@ func TestAKilledServerRecoversFirstAndStartsNothingTwice(t *testing.T) {
 	if s := p.quiesceState("gw", "app01"); s != "" {
 		t.Errorf("app01 is %s", s)
 	}
-	p.exits(0, "owed", "Nothing must be undone")
+	p.exits(0, "owed", "Nothing is left to undo")
 	all := firings(t, p.state())
 	if len(all) != 2 || all[0].Run == all[1].Run || all[0].Run == "" || !strings.Contains(all[0].Message, "the server ended while the run was in progress") || all[1].ExitCode != 143 {
 		t.Errorf("%+v", all)
@@ -411,7 +411,7 @@ func TestAfterACrashTheOverviewSaysWhatIsBack(t *testing.T) {
 		!strings.Contains(page, "3 runs had died, and were finished without a person") {
 		t.Errorf("the page: %d\n%s", code, page)
 	}
-	p.exits(0, "owed", "Nothing must be undone")
+	p.exits(0, "owed", "Nothing is left to undo")
 	second.signal(syscall.SIGTERM)
 	second.exits(0)
 }

@@ -14,7 +14,7 @@ import (
 func (h *Human) showOwed(b *strings.Builder, p painter, owed []report.Owed) {
 	h.owed, h.paying = nil, time.Time{} // this list replaces the one from the summary
 	if len(owed) == 0 {
-		b.WriteString("Nothing must be undone" + h.where() + ".\n")
+		b.WriteString("Nothing is left to undo" + h.where() + ".\n")
 		return
 	}
 	left := mine(owed)

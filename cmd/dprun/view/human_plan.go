@@ -286,7 +286,7 @@ func (h *Human) NothingToRecover() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.o.Size != nil {
-		h.say("Nothing to recover, and nothing must be undone" + h.where() + ".\n")
+		h.say("Nothing to recover, and nothing is left to undo" + h.where() + ".\n")
 	}
 }
 

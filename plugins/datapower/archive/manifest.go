@@ -252,7 +252,7 @@ func checkFile(ctx context.Context, rec *recorder, w *worker, dir fs.FS, f Manif
 	case f.Checksum == "":
 		rec.add(Warning, CodeNoHash, f.Name, "%s gives no checksum for it", by)
 	case h == nil:
-		rec.add(Problem, CodeHash, f.Name, "%s gives a checksum for it of an unknown kind", by)
+		rec.add(Problem, CodeHash, f.Name, "%s gives a checksum of an unknown kind for it, so it cannot be checked", by)
 	}
 	sums := &summer{ctx: ctx, hash: h}
 	res, err := copyStored(file, w.buf, sums.write)

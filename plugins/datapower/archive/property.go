@@ -215,8 +215,9 @@ func aligned(a, b []*node) []stretch {
 	return out
 }
 
-// summary returns a node as one line. If hidden is set or the node may be
-// secret, the text is masked.
+// summary returns a node as one line. masked reports that hidden is set or that
+// the node may be secret: the text is then the plain value, and the caller must
+// not show it.
 func (n *node) summary(hidden bool) (text string, masked bool) {
 	if hidden = hidden || secret(n); len(n.kids) == 0 || hidden {
 		return n.text, hidden

@@ -367,7 +367,7 @@ func (r *run) entry(w *worker, c *contentsOf, i int, total int64, shared *shared
 			h = newHash(len(sum))
 		}
 		if h == nil {
-			r.rec.add(Problem, CodeHash, p, "its listed hash %q is of an unknown kind", Printable(want.hash))
+			r.rec.add(Problem, CodeHash, p, "its listed hash %q is of an unknown kind and cannot be checked", Printable(want.hash))
 		}
 	case want.listed:
 		r.rec.add(ByDesign, CodeNoHash, p, "it is listed without a hash: only its CRC-32 was checked")
@@ -453,7 +453,7 @@ func (r *run) inOuter(p string, f listed, i int, shared *shared) {
 	case f.hash == "":
 		r.rec.add(ByDesign, CodeNoHash, p, "it is listed without a hash: only its CRC-32 was checked")
 	case err != nil || newHash(len(sum)) == nil:
-		r.rec.add(Problem, CodeHash, p, "its listed hash %q is of an unknown kind", Printable(f.hash))
+		r.rec.add(Problem, CodeHash, p, "its listed hash %q is of an unknown kind and cannot be checked", Printable(f.hash))
 	case got == nil:
 		r.rec.add(Problem, CodeContent, p, "it is damaged in the outer archive")
 	case len(sum) != len(got):

@@ -9,7 +9,7 @@
 // [Client.Firmware], which asks for older forms of a status until the device knows one. Callers who read the same at
 // one moment share the answer, if they asked before its request was sent. A later caller never gets an earlier answer.
 //
-// A reply is decoded once for all callers who share it. A reply without a file is parsed only after its first
-// megabyte was read. DomainStatus has a row for every domain and is read with every task, so its rows are
+// A reply is decoded once for all callers who share it. A reply without a file is read whole, up to its first
+// megabyte, before it is parsed. DomainStatus has a row for every domain and is read with every task, so its rows are
 // recognised by their bytes and decoded only if they have changed.
 package soma

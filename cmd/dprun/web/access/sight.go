@@ -82,14 +82,14 @@ func (s Sight) Whole(name string) bool {
 	return len(s.Fleet[name]) > 0
 }
 
-// Concerns reports whether he sees all that a request is about: some plans; none of
-// them: every gateway.
+// Concerns reports whether the principal sees everything that a request is about.
+// plans are the plans concerned; none: every gateway.
 func (s Sight) Concerns(plans []string) bool {
 	return s.All() || len(plans) > 0 && !slices.ContainsFunc(plans, func(plan string) bool { return !s.Whole(plan) })
 }
 
-// Decides reports whether he may decide about a request of somebody else: whether he
-// might do the same himself.
+// Decides reports whether the principal may decide about somebody else's request,
+// which requires the right to do the same.
 func (s Sight) Decides(action string, plans []string) bool {
 	least := Operator
 	if action == "release" { // of a hold

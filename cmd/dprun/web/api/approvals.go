@@ -67,7 +67,7 @@ func (a *api) approvals() {
 			return nil, cmp.Or(err, notThere("request", q.ID))
 		}
 		if own := all[i].Who == s.Who.Key && !approve; !own && !s.Decides(all[i].Action, all[i].Plans) {
-			return nil, problemOf(http.StatusForbidden, "To "+all[i].Title()+" is not yours to decide about: your role is too small, or your access is limited.", "Ask somebody who might do the same himself.")
+			return nil, problemOf(http.StatusForbidden, "To "+all[i].Title()+" is not yours to decide about: your role is too small, or your access is limited.", "Ask somebody who has the right to do the same.")
 		}
 		access.Note(ctx, access.Audited{Run: all[i].Run, Reason: q.Body.Reason, Change: all[i].Change})
 		done, err := a.Desk.Decide(ctx, runner.DecideRequest{ID: q.ID, Approve: approve, By: s.Who.Name, Who: s.Who.Key, Reason: q.Body.Reason})
@@ -75,7 +75,7 @@ func (a *api) approvals() {
 		return &Reply[report.Approval]{done}, missing(err)
 	}
 	register(a, access.Operator, quick(), huma.Operation{Method: http.MethodPost, Path: Base + "/approvals/{id}/approve", OperationID: "approve", Summary: "Approve, as a second person, what waits", Tags: []string{"approvals"},
-		Description: "What was asked for is done at once, and once, in the name of both. Who has asked for it cannot approve it; who approves it must be allowed to do the same himself: to release a hold takes the role admin.", DefaultStatus: http.StatusOK},
+		Description: "What was asked for is done at once, and once, in the name of both. Who has asked for it cannot approve it; who approves it must have the right to do the same: to release a hold takes the role admin.", DefaultStatus: http.StatusOK},
 		func(ctx context.Context, s sees, q *decideRequest) (*Reply[report.Approval], error) {
 			return decide(ctx, s, q, true)
 		})

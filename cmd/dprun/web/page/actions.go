@@ -272,7 +272,7 @@ func (p *pages) acknowledging(r *http.Request, who access.Sight) (answer, *ackno
 		return o.Target == target && !slices.ContainsFunc(o.Owed, func(x report.Owed) bool { return !who.Device(x.Plan, x.Device) })
 	})
 	if i < 0 {
-		return answer{}, nil, notFound("nothing must be undone on " + target)
+		return answer{}, nil, notFound("nothing is left to undo on " + target)
 	}
 	v := &acknowledgePage{Owner: all[i], Form: form{Post: at("/pending/acknowledge", "target", target), Name: target, What: "the name of the " + strings.Fields(all[i].Name)[0], Button: "All of this is done", Second: p.second(r)}}
 	return answer{Title: "Acknowledge what must be undone on " + all[i].Name, page: "acknowledge.html", Data: v}, v, nil

@@ -77,7 +77,7 @@ func (p *pages) approving(r *http.Request, who access.Sight) (answer, *approvalP
 func (p *pages) approve(r *http.Request, who access.Sight) (answer, error) {
 	a, v, err := p.approving(r, who)
 	if err == nil && !v.May {
-		err = notFound("this is not yours to approve: ask somebody who might do the same himself")
+		err = notFound("this is not yours to approve: ask somebody who has the right to do the same")
 	}
 	if err != nil {
 		return a, err
@@ -97,7 +97,7 @@ func (p *pages) approve(r *http.Request, who access.Sight) (answer, error) {
 func (p *pages) refuse(r *http.Request, who access.Sight) (answer, error) {
 	a, v, err := p.approving(r, who)
 	if err == nil && !v.May && !v.Own {
-		err = notFound("this is not yours to refuse: ask somebody who might do the same himself")
+		err = notFound("this is not yours to refuse: ask somebody who has the right to do the same")
 	}
 	if err != nil {
 		return a, err

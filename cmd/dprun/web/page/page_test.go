@@ -131,7 +131,7 @@ func TestAnEmptySiteSaysThatInWords(t *testing.T) {
 	t.Parallel()
 	h := handler(t, &site.Site{Names: site.Plain, Empty: true}, admin)
 	for path, want := range map[string]string{"/": "Nothing is quiesced because of us.", "/runs": "There are no runs.", "/sets": "There are no sets.", "/plans": "No plan is served.", "/schedules": "Nothing is due.",
-		"/pending": "Nothing must be undone", "/evidence": "There are no records yet.", "/nights": "No plan ran or was due", "/approvals": "Nothing waits for a second person.", "/device?device=x": "No run worked on it.", "/hold/release": "Quiesces are not on hold.", "/pause/lift": "Nothing is paused"} {
+		"/pending": "Nothing is left to undo", "/evidence": "There are no records yet.", "/nights": "No plan ran or was due", "/approvals": "Nothing waits for a second person.", "/device?device=x": "No run worked on it.", "/hold/release": "Quiesces are not on hold.", "/pause/lift": "Nothing is paused"} {
 		w := get(h, path)
 		if w.Code != 200 || !strings.Contains(w.Body.String(), want) {
 			t.Errorf("%s: status %d, without %q\n%s", path, w.Code, want, w.Body)
