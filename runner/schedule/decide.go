@@ -44,6 +44,9 @@ type Question struct {
 	Running bool // a run of the plan is in progress
 	// Away says why nothing was started until now; empty: nobody was there to do it.
 	Away string
+	// Skip leaves late times out, whatever the schedules say: somebody alone would
+	// choose when the plan runs.
+	Skip bool
 }
 
 // From returns the time after which due times are examined. If the clock was set back,
@@ -82,6 +85,8 @@ func (p *Plan) Decide(q Question) (out []Decision) {
 			d.Verdict, d.Why = Outside, "the plan's window is closed at that time"
 		case newer(slots[i+1:]) || waits:
 			d.Verdict, d.Why = Missed, away+", and the plan is due again"
+		case late && q.Skip:
+			d.Verdict, d.Why = Missed, away+", and the plan says four_eyes: whoever let it start now would choose its time alone; start it, and have a second person approve"
 		case late && !s.Late:
 			d.Verdict, d.Why = Missed, away+", and the schedule says to leave it out"
 		case late && !p.stillOpen(s.Due, q.Now):

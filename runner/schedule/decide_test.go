@@ -54,6 +54,8 @@ func TestWhatIsDue(t *testing.T) {
 		{"late, and the next window is open", []schedule.Rule{rule(t, halfPastTwo, "UTC", 0, true)}, false, schedule.Question{}, "2027-01-11T23:00:00Z", "11T02:30 missed; "},
 		{"late without a window", []schedule.Rule{rule(t, halfPastTwo, "UTC", 0, true)}, true, schedule.Question{}, "2027-01-11T14:00:00Z", "11T02:30 run; "},
 		{"late, and skipped", []schedule.Rule{rule(t, halfPastTwo, "UTC", 0, false)}, false, schedule.Question{}, "2027-01-11T02:33:00Z", "11T02:30 missed; "},
+		{"late, and whoever lifted a pause would choose the time", []schedule.Rule{rule(t, halfPastTwo, "UTC", 0, true)}, false, schedule.Question{Skip: true}, "2027-01-11T05:59:00Z", "11T02:30 missed; "},
+		{"on time after a pause", []schedule.Rule{rule(t, halfPastTwo, "UTC", 0, true)}, false, schedule.Question{Skip: true}, "2027-01-11T02:31:00Z", "11T02:30 run; "},
 		{"three missed nights are made up for once", []schedule.Rule{rule(t, halfPastTwo, "UTC", 0, true)}, false, schedule.Question{}, "2027-01-13T04:00:00Z",
 			"11T02:30 missed; 12T02:30 missed; 13T02:30 run; "},
 		{"a run of it is in progress", []schedule.Rule{rule(t, halfPastTwo, "UTC", 0, true)}, false, schedule.Question{Running: true}, "2027-01-11T02:30:00Z", "11T02:30 overlaps; "},

@@ -32,7 +32,7 @@ type Plan struct {
 	journal.Scheduled
 	Rules    string // its schedules as text; other rules count as new ones
 	Schedule schedule.Plan
-	FourEyes bool            // requests need a second person
+	FourEyes bool            // requests need a second person, and a lifted pause starts nothing late
 	Source   string          // a digest of the files that it was read from
 	Run      func(Order) End // runs it
 	// Missed tells people that the plan was not run at some times, the last of which is
@@ -204,10 +204,13 @@ func (s *Server) step(now time.Time) {
 			s.readPlans()
 		}
 		if s.ready() && s.mayStart() { // before anything else
+			all := true
 			for _, p := range s.plans {
-				s.decide(p, now)
+				all = s.decide(p, now) && all
 			}
-			s.lifted = nil // whatever the pause kept from starting is now decided
+			if all { // whatever the pause kept from starting is now decided
+				s.lifted = nil
+			}
 		}
 	}
 	if s.told.IsZero() || apart(now, s.told) >= tellEvery {
@@ -317,26 +320,27 @@ func (s *Server) adopt(c *Catalogue) {
 	s.tell(now)
 }
 
-// decide decides about the due times of a plan.
-func (s *Server) decide(p Plan, now time.Time) {
+// decide decides about the due times of a plan. It returns false if it could not.
+func (s *Server) decide(p Plan, now time.Time) bool {
 	ctx := context.Background()
 	_, running := s.jobs[p.Scheduled]
 	if s.since[p.Scheduled].After(now) { // the clock was ahead when the plan was first seen
 		since, err := s.Journal.NoteSchedule(ctx, p.Scheduled, p.Rules, now)
 		if err != nil {
 			s.journalFailed(err)
-			return
+			return false
 		}
 		s.since[p.Scheduled] = since
 	}
 	q := schedule.Question{Now: now, Since: s.since[p.Scheduled], Last: s.asked[p.Scheduled], Running: running}
 	if s.lifted != nil {
 		q.Away = "nothing new was to be started, as " + s.lifted.By + " had asked"
+		q.Skip = p.FourEyes // whoever lifts a pause would choose when the plan runs
 	}
 	var err error
 	if q.Decided, err = s.Journal.Decided(ctx, p.Scheduled, q.From(), now); err != nil {
 		s.journalFailed(err)
-		return
+		return false
 	}
 	var missed []schedule.Decision
 	for _, d := range p.Schedule.Decide(q) {
@@ -344,7 +348,7 @@ func (s *Server) decide(p Plan, now time.Time) {
 		mine, err := s.Journal.EnterFiring(ctx, f)
 		if err != nil {
 			s.journalFailed(err)
-			return
+			return false
 		}
 		switch {
 		case !mine:
@@ -363,6 +367,7 @@ func (s *Server) decide(p Plan, now time.Time) {
 	if len(missed) > 0 && p.Missed != nil {
 		s.tellMissed(p, missed)
 	}
+	return true
 }
 
 // telling is the key of a job that tells people about missed times of a plan.

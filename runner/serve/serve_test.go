@@ -446,6 +446,34 @@ func TestNothingNewIsStartedDuringAPause(t *testing.T) {
 	}
 }
 
+// Otherwise one person would choose when the plan runs.
+func TestAPauseThatIsLiftedStartsNoPlanOfFourEyes(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	read := h.server.Read
+	h.server.Read = func(always bool) *Catalogue {
+		c := read(always)
+		if c != nil {
+			c.Plans[0].FourEyes = true
+		}
+		return c
+	}
+	need.Done(t, h.journal.BeginPause(t.Context(), journal.Asked{At: noon, By: "anna"}))
+	h.begin()
+	h.loaded()
+	h.at("11 02:30")
+	need.Done(t, h.journal.EndPause(t.Context(), journal.Asked{At: noon}))
+	h.at("11 10:00")
+	h.await("it is decided", func() bool { return h.decided() != "" })
+	h.at("12 02:30")
+	h.await("the next night runs", func() bool { return h.starts() == 1 })
+	h.stop()
+	f := need.Value(h.journal.Firings(t.Context(), false, 9))(t)
+	if len(f) != 2 || f[1].Verdict != "missed" || !strings.Contains(f[1].Message, "anna had asked, and the plan says four_eyes") {
+		t.Errorf("%+v", f)
+	}
+}
+
 // TestWhatIsMissedIsToldOnce, whatever was missed at a time.
 func TestWhatIsMissedIsToldOnce(t *testing.T) {
 	t.Parallel()
