@@ -37,14 +37,16 @@ type AcknowledgeRequest struct {
 func (r *Runner) Acknowledge(ctx context.Context, q AcknowledgeRequest) (report.Acknowledged, error) {
 	op := r.begin(Operation{})
 	op.by = cmp.Or(q.By, whoami())
-	done, err := op.acknowledge(ctx, q.Target)
+	done, err := op.acknowledge(ctx, q.Target, q.Who == "")
 	if err == nil && op.journal != nil {
 		r.prove(ctx, op.journal, nil, nil, evidence.Record{Kind: evidence.Acknowledge, User: q.By, Change: q.Change, Reason: q.Reason, Actions: []evidence.Action{{Device: done.Device, Run: done.Run, Outcome: "acknowledged"}}})
 	}
 	return done, err
 }
 
-func (r *operation) acknowledge(ctx context.Context, target string) (report.Acknowledged, error) {
+// acknowledge does so. names: its errors may name what else must be undone, which
+// not everybody may see who asks a server.
+func (r *operation) acknowledge(ctx context.Context, target string, names bool) (report.Acknowledged, error) {
 	done := report.Acknowledged{Device: target}
 	if r.journal == nil && target == ackJournal {
 		return r.beginJournal(ctx)
@@ -115,9 +117,11 @@ func (r *operation) acknowledge(ctx context.Context, target string) (report.Ackn
 	}
 	slices.Sort(targets)
 	err = fmt.Errorf("nothing is left to undo on a device %q, nor for a run with that ID", target)
-	if len(devices) > 0 {
+	if len(devices) > 0 && !names {
+		err = fmt.Errorf("what run %s left must be undone on devices; name a device and not the run: the list of what is pending says which", target)
+	} else if len(devices) > 0 {
 		err = fmt.Errorf("what run %s left must be undone on devices; name the devices: %s", target, strings.Join(devices, ", "))
-	} else if len(targets) > 0 {
+	} else if len(targets) > 0 && names {
 		err = fmt.Errorf("%w; acknowledge one of: %s", err, strings.Join(targets, ", "))
 	}
 	if target == ackJournal {

@@ -554,7 +554,7 @@ func TestALostJournalIsBegunOnceWhileOthersLookBack(t *testing.T) {
 	for range 4 {
 		op := r.begin(Operation{}) // all see that it is lost
 		beginning.Go(func() {
-			switch a, err := op.acknowledge(t.Context(), "journal"); {
+			switch a, err := op.acknowledge(t.Context(), "journal", true); {
 			case err == nil && a.Journal != "":
 				begun.Add(1)
 			case CodeOf(err) != ExitUsage || !strings.Contains(err.Error(), "not lost"):

@@ -25,6 +25,7 @@ type Service struct {
 	plans  *served
 	feed   *newsfeed
 
+	asks     sync.Mutex // held while a request that waits is looked for and entered
 	mu       sync.Mutex
 	finished []string                       // runs that had died, and that this server has finished
 	over     map[string]report.RecoveredRun // those of them that do not change any more

@@ -22,6 +22,10 @@ const (
 	clockSteps = time.Minute
 	// approvalsListed is the most requests that a list has.
 	approvalsListed = 200
+	// approvalsEach is the most requests of one person that wait at a time.
+	approvalsEach = 20
+	// unknownDeed is on record from a decision until it is known what came of it.
+	unknownDeed = "it is not known whether it was done"
 )
 
 // Waits is the cause of an error that says that nothing is done yet, because a
@@ -44,16 +48,25 @@ func (s *Service) wait(ctx context.Context, a journal.Approval) error {
 	if a.Who == "" {
 		return refuse(fmt.Errorf("it takes a second person, and it is not known who asks: %w", report.SamePerson))
 	}
+	s.asks.Lock()
+	defer s.asks.Unlock()
 	j := s.r.kept.Load().journal
-	all, err := j.Approvals(ctx, approvalsListed)
+	a.At = s.r.Clock.Now()
+	all, err := j.Approvals(ctx, a.At, approvalsListed)
 	if err != nil {
 		return &Error{ExitBug, err}
 	}
-	a.At = s.r.Clock.Now()
+	own := 0
 	for _, b := range all {
-		if b.Who == a.Who && b.Action == a.Action && b.Scheduled == a.Scheduled && b.Only == a.Only && (b.Run == a.Run && b.Target == a.Target) && b.Source == a.Source && approvalState(b, a.At) == journal.Waiting {
+		if b.Who != a.Who || approvalState(b, a.At) != journal.Waiting {
+			continue
+		}
+		if own++; b.Action == a.Action && b.Scheduled == a.Scheduled && b.Only == a.Only && (b.Run == a.Run && b.Target == a.Target) && b.Source == a.Source && b.Reason == a.Reason && b.Change == a.Change {
 			return &Error{ExitWaits, &Waits{approvalOf(b, a.At)}}
 		}
+	}
+	if own >= approvalsEach {
+		return &Error{ExitRunning, fmt.Errorf("%d requests of %s wait for a second person already, which is the most that may wait: nothing was entered; withdraw some of them, or let a second person decide about them", own, a.By)}
 	}
 	if a.ID, err = journal.NewRunID(a.At); err != nil {
 		return &Error{ExitBug, err}
@@ -81,10 +94,10 @@ func approvalOf(a journal.Approval, now time.Time) report.Approval {
 		Change: a.Change, State: approvalState(a, now), Decided: a.Decided.At, DecidedBy: a.Decided.By, Why: a.Decided.Reason, Message: a.Message, Who: a.Who}
 }
 
-// Approvals returns the newest requests that wait for a second person, or have
-// waited, the newest first.
+// Approvals returns requests that wait for a second person, or have waited: first
+// those that wait now, then the others, each the newest first.
 func (s *Service) Approvals(ctx context.Context) ([]report.Approval, error) {
-	all, err := s.r.kept.Load().journal.Approvals(ctx, approvalsListed)
+	all, err := s.r.kept.Load().journal.Approvals(ctx, s.r.Clock.Now(), approvalsListed)
 	if err != nil {
 		return nil, &Error{ExitBug, err}
 	}
@@ -191,7 +204,7 @@ func (s *Service) approve(ctx context.Context, a journal.Approval, d journal.Dec
 	case report.ActionAcknowledge:
 		_, now, _ = s.acknowledged(ctx, a.Target)
 		do = func() error {
-			_, err := s.r.Acknowledge(ctx, AcknowledgeRequest{Target: a.Target, By: both, Reason: reason, Change: a.Change})
+			_, err := s.r.Acknowledge(ctx, AcknowledgeRequest{Target: a.Target, By: both, Who: a.Who, Reason: reason, Change: a.Change})
 			return err
 		}
 	case report.ActionRelease:
@@ -206,14 +219,17 @@ func (s *Service) approve(ctx context.Context, a journal.Approval, d journal.Dec
 	if now != a.Source {
 		return refuse(fmt.Errorf("what request %s is about is not as it was when %s asked: look again, and ask for it anew: %w", a.ID, a.By, report.OverAlready))
 	}
+	d.Message = unknownDeed
 	if err := s.decided(ctx, d); err != nil {
 		return err
 	}
-	err := do()
+	ctx = context.WithoutCancel(ctx) // it is decided: whether the person who approved it still listens no longer counts
+	err, message := do(), ""
 	if err != nil {
-		if lost := s.r.kept.Load().journal.NoteApproval(context.WithoutCancel(ctx), a.ID, err.Error()); lost != nil {
-			s.r.Log.Error("it cannot be entered why an approved request was not done", "request", a.ID, "why", err, "error", lost)
-		}
+		message = err.Error()
+	}
+	if lost := s.r.kept.Load().journal.NoteApproval(ctx, a.ID, message); lost != nil {
+		s.r.Log.Error("it cannot be entered what became of an approved request", "request", a.ID, "why", err, "error", lost)
 	}
 	return err
 }
@@ -289,6 +305,7 @@ func (s *Service) acknowledged(ctx context.Context, target string) (plans []stri
 		second = s.fourEyes()
 	}
 	slices.Sort(about)
+	about = append(about, plans...)
 	sum := sha256.Sum256([]byte(strings.Join(append(about, stopsDigest(left.Stops, target)), "\n")))
 	return plans, hex.EncodeToString(sum[:]), second
 }

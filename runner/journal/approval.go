@@ -43,7 +43,7 @@ type Approval struct {
 	Until       time.Time
 	State       string
 	Decided     Asked  // zero: nobody has decided
-	Message     string // why an approved request was not done; empty: it was done
+	Message     string // why an approved request was not done, or that this is not known; empty: it was done
 }
 
 // Decision is a person's decision about a waiting request.
@@ -52,6 +52,7 @@ type Decision struct {
 	State string
 	Run   string // the run to start or to cancel
 	Asked
+	Message string // what is known of the deed, see [Approval]
 }
 
 const selectApprovals = `SELECT id, action, plan, origin, narrowed, run, target, plans, source, at, asked_by, reason, change, who, key, digest, until, state, decided, decided_by,
@@ -88,14 +89,15 @@ func (j *Journal) Decide(ctx context.Context, d Decision) error {
 }
 
 func (t *transaction) decide(d Decision) error {
-	res, err := t.exec("UPDATE approvals SET state = ?, run = ?, decided = ?, decided_by = ?, decided_reason = ? WHERE id = ? AND state = 'waiting' AND until > ?",
-		d.State, d.Run, stamp(d.At), d.By, d.Reason, d.ID, stamp(d.At))
+	res, err := t.exec("UPDATE approvals SET state = ?, run = ?, decided = ?, decided_by = ?, decided_reason = ?, message = ? WHERE id = ? AND state = 'waiting' AND until > ?",
+		d.State, d.Run, stamp(d.At), d.By, d.Reason, d.Message, d.ID, stamp(d.At))
 	return touched(res, err, "the request "+d.ID+", waiting")
 }
 
-// NoteApproval enters why an approved request was not done.
+// NoteApproval enters why an approved request was not done; an empty message: it
+// was done.
 func (j *Journal) NoteApproval(ctx context.Context, id, message string) error {
-	return j.write(ctx, "enter why request "+id+" was not done", func(t *transaction) error {
+	return j.write(ctx, "enter what became of request "+id, func(t *transaction) error {
 		_, err := t.exec("UPDATE approvals SET message = ? WHERE id = ?", message, id)
 		return err
 	})
@@ -112,8 +114,8 @@ func (j *Journal) ApprovalByKey(ctx context.Context, who, key string) (*Approval
 	return one(list(ctx, j, "look for a request that waits", scanApproval, selectApprovals+"WHERE who = ? AND key = ? AND key <> ''", who, key))
 }
 
-// Approvals returns the newest requests that wait or have waited, the newest
-// first.
-func (j *Journal) Approvals(ctx context.Context, limit int) ([]Approval, error) {
-	return list(ctx, j, "list the requests that wait for a second person", scanApproval, selectApprovals+"ORDER BY at DESC, id DESC LIMIT ?", limit)
+// Approvals returns requests that wait or have waited: first those that wait now,
+// then the others, each the newest first.
+func (j *Journal) Approvals(ctx context.Context, now time.Time, limit int) ([]Approval, error) {
+	return list(ctx, j, "list the requests that wait for a second person", scanApproval, selectApprovals+"ORDER BY (state = 'waiting' AND until > ?) DESC, at DESC, id DESC LIMIT ?", stamp(now), limit)
 }

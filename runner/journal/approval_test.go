@@ -42,7 +42,29 @@ func TestARequestIsDecidedOnceAndWithinItsTime(t *testing.T) {
 	}
 	need.Done(t, j.NoteApproval(t.Context(), "1", "it failed"))
 	a.State, a.Run, a.Message, a.Decided = Approved, "R1", "it failed", Asked{At: noon, By: "otto", Reason: "seen"}
-	if d := cmp.Diff([]Approval{waiting("2"), a}, need.Value(other.Approvals(t.Context(), 10))(t)); d != "" {
+	if d := cmp.Diff([]Approval{waiting("2"), a}, need.Value(other.Approvals(t.Context(), noon, 10))(t)); d != "" {
+		t.Error(d)
+	}
+}
+
+// TestTheRequestsThatWaitComeFirst: nobody hides them behind many others.
+func TestTheRequestsThatWaitComeFirst(t *testing.T) {
+	t.Parallel()
+	j := openTest(t)
+	for i, id := range []string{"1", "2", "3", "4"} {
+		a := waiting(id)
+		a.At, a.Until = noon.Add(time.Duration(i)*time.Minute), noon.Add(time.Hour)
+		if id == "4" {
+			a.Until = noon.Add(10 * time.Minute) // expires
+		}
+		need.Done(t, j.EnterApproval(t.Context(), a))
+	}
+	need.Done(t, j.Decide(t.Context(), Decision{ID: "3", State: Withdrawn, Asked: Asked{At: noon.Add(4 * time.Minute), By: "anna"}}))
+	var ids []string
+	for _, a := range need.Value(j.Approvals(t.Context(), noon.Add(20*time.Minute), 3))(t) {
+		ids = append(ids, a.ID)
+	}
+	if d := cmp.Diff([]string{"2", "1", "4"}, ids); d != "" {
 		t.Error(d)
 	}
 }

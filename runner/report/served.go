@@ -88,7 +88,7 @@ type Approval struct {
 	// person gave.
 	DecidedBy string `json:"decided_by,omitempty"`
 	Why       string `json:"why,omitempty"`
-	Message   string `json:"message,omitempty"` // why an approved request was not carried out; absent: it was
+	Message   string `json:"message,omitempty"` // why an approved request was not carried out, or that this is not known; absent: it was
 	// Who is a stable and unique name of the caller, for the server only.
 	Who string `json:"-"`
 }

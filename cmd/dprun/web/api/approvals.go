@@ -50,7 +50,7 @@ func mayWait[T any](a *api, op huma.Operation) huma.Operation {
 
 // approvals registers what a second person does.
 func (a *api) approvals() {
-	get(a, access.Viewer, quick(), "/approvals", "listApprovals", "What waits, or has waited, for a second person, the newest first", func(ctx context.Context, s sees, _ *struct{}) (List[report.Approval], error) {
+	get(a, access.Viewer, quick(), "/approvals", "listApprovals", "What waits, or has waited, for a second person: first what waits now, then the newest", func(ctx context.Context, s sees, _ *struct{}) (List[report.Approval], error) {
 		all, err := a.Desk.Approvals(ctx)
 		return List[report.Approval]{Items: slices.DeleteFunc(slices.Clone(all), func(x report.Approval) bool { return !s.Concerns(x.Plans) && x.Who != s.Who.Key })}, err
 	})
