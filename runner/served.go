@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -71,15 +72,20 @@ func (s *snapshot) Stat(name string) (fs.FileInfo, error) {
 	return remembered(s, "stat ", name, fs.Stat)
 }
 
-// digest returns a digest of the files that were read and of the variables in the
-// environment: a plan that is compiled from them depends on nothing else.
+// digest returns a digest of the files that were read, of which files exist (for
+// fileexists), and of the variables in the environment: a plan that is compiled
+// from them depends on nothing else. What a directory holds decides only which
+// files are read.
 func (s *snapshot) digest(environ []string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var lines []string
 	for call, known := range s.seen {
-		if a, is := known.(answer[[]byte]); is {
+		switch a := known.(type) {
+		case answer[[]byte]:
 			lines = append(lines, fmt.Sprintf("%q %t %x", call, a.err == nil, sha256.Sum256(a.is)))
+		case answer[fs.FileInfo]:
+			lines = append(lines, fmt.Sprintf("%q %t", call, a.err == nil && a.is.Mode().IsRegular()))
 		}
 	}
 	for _, line := range environ {
@@ -111,6 +117,7 @@ type served struct {
 	good    map[string][]serve.Plan
 	broken  map[string]journal.BrokenPlan
 	plans   atomic.Pointer[map[journal.Scheduled]servedPlan] // for callers of the service; nil: nothing was read yet
+	unknown atomic.Bool                                      // a source has no last good version: what its plans say is not known
 }
 
 // Read reads the directory. It returns nil if nothing has changed, or if the
@@ -160,8 +167,13 @@ func (s *served) Read(always bool) *serve.Catalogue {
 }
 
 // forget removes the copies of sources that are gone, also of those that went while
-// no server ran: a broken file that gets the name later has no last good one.
+// no server ran: a broken file that gets the name later has no last good one. If
+// there is no source at all, it removes nothing: the directory may be one that is
+// not mounted, or that is being replaced.
 func (s *served) forget(sources []string) {
+	if len(sources) == 0 {
+		return
+	}
 	there := map[string]bool{}
 	for _, path := range sources {
 		there[filepath.Base(s.keptFile(path))] = true
@@ -190,7 +202,15 @@ func (s *served) catalogue() *serve.Catalogue {
 	for _, of := range s.told {
 		maps.Copy(all, of)
 	}
+	unknown := false
+	for _, b := range s.broken {
+		unknown = unknown || !b.LastGood
+	}
+	if unknown { // never is it known too early
+		s.unknown.Store(true)
+	}
 	s.plans.Store(&all)
+	s.unknown.Store(unknown)
 	for _, path := range slices.Sorted(maps.Keys(s.good)) {
 		c.Plans = append(c.Plans, s.good[path]...)
 	}
@@ -287,49 +307,75 @@ func rulesOf(p *plan.Plan) string {
 const entriesServed = 20_000
 
 // lookAt finds the plan files of a directory, and its subdirectories with plan
-// files. The fingerprint covers all files in the directory, including those that
+// files. What cannot be looked at counts as one, so that nothing that is served
+// is lost: only what does not exist is gone. The fingerprint covers all files in the directory, including those that
 // plans read.
 func lookAt(dir string) (print string, sources []string, err error) {
-	var text strings.Builder
-	n := 0
-	holds := map[string]bool{}
-	err = filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
-		switch {
-		case err != nil && path == dir:
-			return fmt.Errorf("read the directory of plans: %w", err)
-		case err != nil:
-			fmt.Fprintf(&text, "%s: %v\n", path, err)
-			return nil
-		case path != dir && strings.HasPrefix(e.Name(), "."):
-			if e.IsDir() {
-				return fs.SkipDir
-			}
-			return nil
-		}
-		if n++; n > entriesServed {
-			return fmt.Errorf("read the directory of plans: %s holds more than %d files; name a directory with plans alone", dir, entriesServed)
-		}
-		info, err := os.Stat(path) // a link counts as its target
-		if err != nil {
-			fmt.Fprintf(&text, "%s: %v\n", path, err)
-			return nil
-		}
-		if !info.IsDir() {
-			fmt.Fprintf(&text, "%s %d %d %s\n", path, info.Size(), info.ModTime().UnixNano(), info.Mode())
-		}
-		if plan.IsFile(e.Name()) && info.Mode().IsRegular() {
-			switch parent := filepath.Dir(path); {
-			case parent == dir:
-				sources = append(sources, path)
-			case filepath.Dir(parent) == dir && !holds[parent]:
-				holds[parent] = true
-				sources = append(sources, parent)
-			}
+	l := walk{dir: dir}
+	err = filepath.WalkDir(dir, l.visit)
+	if err == nil && len(l.sources) == 0 && l.text.Len() == 0 {
+		l.text.WriteString("empty")
+	}
+	return l.text.String(), l.sources, err
+}
+
+// walk is a walk through a directory of plans.
+type walk struct {
+	dir     string
+	text    strings.Builder // the fingerprint
+	n       int
+	sources []string
+}
+
+func (l *walk) visit(path string, e fs.DirEntry, err error) error {
+	switch {
+	case err != nil && path == l.dir:
+		return fmt.Errorf("read the directory of plans: %w", err)
+	case path != l.dir && strings.HasPrefix(e.Name(), "."):
+		if e.IsDir() {
+			return fs.SkipDir
 		}
 		return nil
-	})
-	if err == nil && len(sources) == 0 && text.Len() == 0 {
-		text.WriteString("empty")
+	case err != nil:
+		fmt.Fprintf(&l.text, "%s: %v\n", path, err)
+		if filepath.Dir(path) == l.dir && !errors.Is(err, fs.ErrNotExist) {
+			l.add(path)
+		}
+		return nil
 	}
-	return text.String(), sources, err
+	if l.n++; l.n > entriesServed {
+		return fmt.Errorf("read the directory of plans: %s holds more than %d files; name a directory with plans alone", l.dir, entriesServed)
+	}
+	info, err := os.Stat(path) // a link counts as its target
+	if err != nil {
+		fmt.Fprintf(&l.text, "%s: %v\n", path, err)
+		if plan.IsFile(e.Name()) && !errors.Is(err, fs.ErrNotExist) {
+			l.found(path)
+		}
+		return nil
+	}
+	if !info.IsDir() {
+		fmt.Fprintf(&l.text, "%s %d %d %s\n", path, info.Size(), info.ModTime().UnixNano(), info.Mode())
+	}
+	if plan.IsFile(e.Name()) && info.Mode().IsRegular() {
+		l.found(path)
+	}
+	return nil
+}
+
+// found notes the source that a plan file belongs to.
+func (l *walk) found(file string) {
+	switch parent := filepath.Dir(file); {
+	case parent == l.dir:
+		l.add(file)
+	case filepath.Dir(parent) == l.dir:
+		l.add(parent)
+	}
+}
+
+// add notes a source once. The walk leaves a source before it comes to the next.
+func (l *walk) add(source string) {
+	if n := len(l.sources); n == 0 || l.sources[n-1] != source {
+		l.sources = append(l.sources, source)
+	}
 }

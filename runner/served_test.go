@@ -11,6 +11,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/dprun/dprun/runner/journal"
+	"github.com/dprun/dprun/runner/report"
+	"github.com/dprun/dprun/runner/serve"
 	"github.com/dprun/dprun/testfixtures/need"
 )
 
@@ -52,6 +55,67 @@ func TestADirectoryOfPlansHoldsFilesAndDirectories(t *testing.T) {
 	if _, _, err := lookAt(filepath.Join(dir, "nowhere")); err == nil {
 		t.Error("a directory that is not there is empty")
 	}
+}
+
+// A source that cannot be looked at now is not one that somebody has removed.
+func TestASourceThatCannotBeLookedAtIsThere(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for _, name := range []string{"sub", "other", ".git"} {
+		need.Done(t, os.Mkdir(filepath.Join(dir, name), 0o700))
+	}
+	for _, name := range []string{"a.hcl", "sub/d.hcl", "notes.txt", ".b.hcl"} {
+		need.Done(t, os.Symlink(filepath.Base(name), filepath.Join(dir, name))) // a loop
+	}
+	need.Done(t, os.Symlink("nowhere", filepath.Join(dir, "gone.hcl")))
+	l := walk{dir: dir}
+	need.Done(t, filepath.WalkDir(dir, l.visit))
+	for _, e := range need.Value(os.ReadDir(dir))(t) {
+		if e.IsDir() && e.Name() != "sub" {
+			if err := l.visit(filepath.Join(dir, e.Name()), e, fs.ErrPermission); err != nil && !errors.Is(err, fs.SkipDir) {
+				t.Error(err)
+			}
+		}
+	}
+	if d := cmp.Diff([]string{dir + "/a.hcl", dir + "/sub", dir + "/other"}, l.sources); d != "" {
+		t.Error(d)
+	}
+
+	s := &served{r: opened(t, 1)[0], q: ServeRequest{Plans: dir}, good: map[string][]serve.Plan{dir + "/a.hcl": {{Scheduled: plain}}}, told: map[string]map[journal.Scheduled]servedPlan{}}
+	c := s.Read(true)
+	if len(c.Plans) != 1 || len(c.Broken) != 2 || !c.Broken[0].LastGood || c.Broken[1].LastGood {
+		t.Errorf("%+v", c)
+	}
+}
+
+func TestAPlanThatIsNotKnownMaySayFourEyes(t *testing.T) {
+	t.Parallel()
+	r := opened(t, 1)[0]
+	dir := filepath.Join(t.TempDir(), "plans")
+	p := &served{r: r, q: ServeRequest{Plans: dir}, broken: map[string]journal.BrokenPlan{}}
+	s := &Service{r: r, plans: p}
+	check := func(state string, want bool) {
+		t.Helper()
+		_, _, second := s.acknowledged(t.Context(), "gw-1")
+		if s.fourEyes() != want || second != want {
+			t.Errorf("%s: a release takes two: %t; an acknowledgement: %t", state, s.fourEyes(), second)
+		}
+	}
+	p.Read(true)
+	check("the first read has failed", true)
+	need.Done(t, os.Mkdir(dir, 0o700))
+	p.Read(true)
+	check("there is no plan", false)
+	need.Done(t, os.WriteFile(filepath.Join(dir, "a.hcl"), []byte("not valid"), 0o600))
+	p.Read(true)
+	check("a plan has no last good version", true)
+	p.good[filepath.Join(dir, "a.hcl")] = []serve.Plan{{Scheduled: plain}}
+	p.told[filepath.Join(dir, "a.hcl")] = map[journal.Scheduled]servedPlan{plain: {report: report.ServedPlan{Plan: "plain", Devices: map[string]map[string]string{"gw-1": nil}}}}
+	p.Read(true)
+	check("the last good version is known", false)
+	delete(p.good, filepath.Join(dir, "a.hcl"))
+	p.Read(true)
+	check("a plan with the device is known, and another one is not", true)
 }
 
 // It does not depend on what is on the disk now.
@@ -178,5 +242,10 @@ func TestTheCopyOfASourceThatIsGoneGoes(t *testing.T) {
 	s.Read(true)
 	if s.recall(gone, dir) != nil || s.recall(there, dir) == nil {
 		t.Error("the copy of a source that is gone is kept, or that of one that is there is not")
+	}
+	need.Done(t, os.Remove(there)) // as while a share is not mounted
+	s.Read(true)
+	if s.recall(there, dir) == nil {
+		t.Error("a directory without any plan loses the copies")
 	}
 }

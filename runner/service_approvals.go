@@ -18,8 +18,6 @@ import (
 const (
 	// approvalTime is how long a request waits for a second person.
 	approvalTime = 30 * time.Minute
-	// clockSteps is how far the clock may be set back while a request waits.
-	clockSteps = time.Minute
 	// approvalsListed is the most requests that a list has.
 	approvalsListed = 200
 	// approvalsEach is the most requests of one person that wait at a time.
@@ -83,8 +81,8 @@ func (s *Service) wait(ctx context.Context, a journal.Approval) error {
 // approvalState returns the state of a request at a time. A request also expires
 // if the clock was set back too far.
 func approvalState(a journal.Approval, now time.Time) string {
-	if a.State == journal.Waiting && (!now.Before(a.Until) || now.Before(a.At.Add(-clockSteps))) {
-		return "expired"
+	if a.State == journal.Waiting && (!now.Before(a.Until) || now.Before(a.At.Add(-journal.ClockSteps))) {
+		return journal.Expired
 	}
 	return a.State
 }
@@ -123,6 +121,9 @@ type DecideRequest struct {
 func (s *Service) Decide(ctx context.Context, q DecideRequest) (report.Approval, error) {
 	j := s.r.kept.Load().journal
 	now := s.r.Clock.Now()
+	if err := j.ExpireApprovals(ctx, now); err != nil { // for good, even if the clock is set
+		return report.Approval{}, &Error{ExitBug, err}
+	}
 	a, err := j.Approval(ctx, q.ID)
 	if err != nil {
 		return report.Approval{}, &Error{ExitBug, err}
@@ -132,7 +133,7 @@ func (s *Service) Decide(ctx context.Context, q DecideRequest) (report.Approval,
 	}
 	own := q.Who == a.Who
 	switch state := approvalState(*a, now); {
-	case state == "expired":
+	case state == journal.Expired:
 		err = fmt.Errorf("request %s has expired: it waited from %s until %s; ask for it anew: %w", a.ID, a.At.Format(time.RFC3339), a.Until.Format(time.RFC3339), report.OverAlready)
 	case state != journal.Waiting:
 		err = fmt.Errorf("request %s was %s by %s at %s: %w", a.ID, state, a.Decided.By, a.Decided.At.Format(time.RFC3339), report.OverAlready)
@@ -251,7 +252,7 @@ func (s *Service) waited(ctx context.Context, q StartRequest) (*report.Started, 
 	case state == journal.Approved:
 		st, err := s.Started(ctx, a.Run)
 		return &st, err
-	case state == "expired":
+	case state == journal.Expired:
 		err = fmt.Errorf("no second person has approved request %s until %s; ask for it anew, with a key of its own: %w", a.ID, a.Until.Format(time.RFC3339), report.OverAlready)
 	default:
 		err = fmt.Errorf("request %s was %s by %s (%s): %w", a.ID, state, a.Decided.By, a.Decided.Reason, report.OverAlready)
@@ -266,8 +267,12 @@ func (s *Service) keepsDown(ctx context.Context, run string) bool {
 	return left.Unknown != nil || slices.ContainsFunc(left.Owed, func(o report.Owed) bool { return o.Run == run && o.Kind == "unquiesce" })
 }
 
-// fourEyes reports whether any served plan requires a second person.
+// fourEyes reports whether any served plan requires a second person. A plan that
+// cannot be read may require one.
 func (s *Service) fourEyes() bool {
+	if s.plans.unknown.Load() {
+		return true
+	}
 	for _, p := range s.all() {
 		if p.report.FourEyes {
 			return true
@@ -301,7 +306,7 @@ func (s *Service) acknowledged(ctx context.Context, target string) (plans []stri
 	for key, p := range s.all() {
 		second = second || p.report.FourEyes && slices.Contains(plans, key.Plan)
 	}
-	if !known || len(plans) == 0 || slices.ContainsFunc(plans, func(name string) bool { return !served[name] }) {
+	if !known || s.plans.unknown.Load() || len(plans) == 0 || slices.ContainsFunc(plans, func(name string) bool { return !served[name] }) {
 		second = s.fourEyes()
 	}
 	slices.Sort(about)

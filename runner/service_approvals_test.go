@@ -250,6 +250,35 @@ func TestARequestIsApprovedInItsTimeAndOfThePlanThatItWasMadeOf(t *testing.T) {
 	b.refused(t, err, report.NotServed, "no request")
 }
 
+// Nobody makes an expired request valid by setting the clock.
+func TestARequestThatHasExpiredStaysSo(t *testing.T) {
+	t.Parallel()
+	b := newBureau(t)
+	_, err := b.Start(t.Context(), byAnna)
+	id := waiting(t, err).ID
+	b.clock.move(30 * time.Minute)
+	_, err = b.Decide(t.Context(), otto(id))
+	b.refused(t, err, report.OverAlready, "has expired")
+	b.clock.move(-29 * time.Minute)
+	_, err = b.Decide(t.Context(), otto(id))
+	b.refused(t, err, report.OverAlready, "has expired")
+
+	q := byAnna
+	q.Key = "k2"
+	_, err = b.Start(t.Context(), q)
+	id = waiting(t, err).ID
+	b.clock.move(-2 * time.Minute) // nobody looks at it, but the server
+	for end := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+		a := need.Value(b.r.kept.Load().journal.Approval(t.Context(), id))(t)
+		if a.State == "expired" {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("it stays %s", a.State)
+		}
+	}
+}
+
 func TestARequestIsApprovedAfterARestartAndStartedOnce(t *testing.T) {
 	t.Parallel()
 	b := newBureau(t)
@@ -377,10 +406,20 @@ func TestTheDigestOfAPlanIsOfWhatItWasReadFrom(t *testing.T) {
 		need.Done(t, os.WriteFile(dir+"/a.hcl", []byte(text), 0o600))
 		s := newSnapshot(dir)
 		_ = need.Value(s.ReadFile("a.hcl"))(t)
+		_, _ = s.Stat("flag") // as fileexists does
 		return s.digest(environ)
 	}
 	one := digest("x")
 	if one != digest("x", "HOME=/root") || one == digest("y") || one == digest("x", "DPRUN_VAR_a=1") {
 		t.Error("a digest tells the same of different plans, or differs for the same")
+	}
+	need.Done(t, os.Mkdir(dir+"/flag", 0o700))
+	if one != digest("x") {
+		t.Error("a directory is no regular file, as if it were not there")
+	}
+	need.Done(t, os.Remove(dir+"/flag"))
+	need.Done(t, os.WriteFile(dir+"/flag", nil, 0o600))
+	if one == digest("x") {
+		t.Error("a file that fileexists asks for makes no difference")
 	}
 }

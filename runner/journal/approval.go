@@ -25,7 +25,12 @@ const (
 	Approved  = "approved"
 	Refused   = "refused"
 	Withdrawn = "withdrawn" // by the person who asked
+	Expired   = "expired"
 )
+
+// ClockSteps is how far the clock may be set back while a request waits. If it is
+// set back farther, the request expires.
+const ClockSteps = time.Minute
 
 // Approval is a request that waits, or has waited, for a second person.
 type Approval struct {
@@ -92,6 +97,15 @@ func (t *transaction) decide(d Decision) error {
 	res, err := t.exec("UPDATE approvals SET state = ?, run = ?, decided = ?, decided_by = ?, decided_reason = ?, message = ? WHERE id = ? AND state = 'waiting' AND until > ?",
 		d.State, d.Run, stamp(d.At), d.By, d.Reason, d.Message, d.ID, stamp(d.At))
 	return touched(res, err, "the request "+d.ID+", waiting")
+}
+
+// ExpireApprovals enters which requests have waited too long at a time. They stay
+// expired if the clock is set back later.
+func (j *Journal) ExpireApprovals(ctx context.Context, now time.Time) error {
+	return j.write(ctx, "enter which requests nobody has approved in time", func(t *transaction) error {
+		_, err := t.exec("UPDATE approvals SET state = 'expired' WHERE state = 'waiting' AND (until <= ? OR at > ?)", stamp(now), stamp(now.Add(ClockSteps)))
+		return err
+	})
 }
 
 // NoteApproval enters why an approved request was not done; an empty message: it

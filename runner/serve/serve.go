@@ -430,10 +430,12 @@ func (s *Server) start(p Plan, f journal.Firing) {
 	})
 }
 
-// tell records in the journal that the server is alive.
+// tell records in the journal that the server is alive, and which requests have
+// expired.
 func (s *Server) tell(now time.Time) {
 	s.Self.Beat = now
-	if err := s.Journal.SetServer(context.Background(), s.Self); err != nil {
+	ctx := context.Background()
+	if err := cmp.Or(s.Journal.SetServer(ctx, s.Self), s.Journal.ExpireApprovals(ctx, now)); err != nil {
 		s.journalFailed(err)
 		return
 	}
