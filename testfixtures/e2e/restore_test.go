@@ -264,7 +264,7 @@ window "day" {
 		"nowhere": {restorePlan, func(s *site, q *runner.RestoreRequest) { q.Domain = "nowhere" }, "nowhere", 1},
 		"unsaved": {restorePlan, func(s *site, q *runner.RestoreRequest) {
 			need.Done(s.t, s.fleet.Edit(dpsim.Edit{Device: "gw", Domain: "target", SaveNeeded: &[]bool{true}[0]}))
-		}, "not saved", 1},
+		}, "unsaved changes", 1},
 		"no way back": {restorePlan, func(s *site, q *runner.RestoreRequest) {
 			need.Done(s.t, s.fleet.AddFault(dpsim.Fault{Kind: "corrupt_archive", Operation: "do-export", Skip: 1}))
 		}, "way back was not stored", 1},
