@@ -124,7 +124,9 @@ func (g *Guard) Handler(closed http.Handler, open map[string]http.Handler) http.
 		address, from := c.client(r)
 		q := &request{Entry: Entry{Address: address, Method: r.Method, Path: short(r.URL.Path)}}
 		r = r.WithContext(context.WithValue(r.Context(), requestKey{}, q))
-		w = &writer{ResponseWriter: w, within: g.progress}
+		own := &writer{ResponseWriter: w, within: g.progress}
+		defer own.progress() // for the end of the answer, which the server writes
+		w = own
 		g.headers(w, c)
 		switch {
 		case !from && !(local && IsLoopback(peer(r))):

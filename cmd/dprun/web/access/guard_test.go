@@ -353,11 +353,12 @@ token "night" {
 func TestALongAnswerAndASlowHandlerAreNotCutOff(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, plainFile())
-	d.guard.progress = time.Second
+	d.guard.progress = 2 * time.Second
 	d.then = func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.ReadAll(r.Body)
-		for range 3 { // longer than the time in which a write has to get through
-			time.Sleep(600 * time.Millisecond)
+		defer time.Sleep(2300 * time.Millisecond) // the end of the answer has a time of its own, too
+		for range 3 {                             // longer than the time in which a write has to get through
+			time.Sleep(700 * time.Millisecond)
 			if r.Context().Err() != nil {
 				t.Errorf("%s was cut off: %v", r.Method, context.Cause(r.Context()))
 			}
