@@ -376,7 +376,7 @@ func (s *Service) Hold(ctx context.Context, q HoldRequest) (report.Hold, error) 
 			return report.Hold{}, s.wait(ctx, journal.Approval{Action: report.ActionRelease, Source: stopsDigest(s.r.Owed(ctx).Stops, ""), Asked: journal.Asked{By: q.By, Reason: q.Reason, Change: q.Change}, Who: q.Who})
 		}
 		if q.Reason != "" || q.Change != "" {
-			q.By = fmt.Sprintf("%s (%s, %s)", q.By, q.Reason, q.Change) // a release has no other place for them
+			q.By = fmt.Sprintf("%s (%s)", q.By, strings.Trim(q.Reason+", "+q.Change, ", ")) // a release has no other place for them
 		}
 	}
 	return s.r.Hold(ctx, q)

@@ -227,7 +227,7 @@ func (s *Service) approve(ctx context.Context, a journal.Approval, d journal.Dec
 	ctx = context.WithoutCancel(ctx) // it is decided: whether the person who approved it still listens no longer counts
 	err, message := do(), ""
 	if err != nil {
-		message = err.Error()
+		message = report.Plain(err)
 	}
 	if lost := s.r.kept.Load().journal.NoteApproval(ctx, a.ID, message); lost != nil {
 		s.r.Log.Error("it cannot be entered what became of an approved request", "request", a.ID, "why", err, "error", lost)

@@ -2,6 +2,7 @@ package runner
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"strings"
@@ -153,5 +154,20 @@ func TestAServerNamesNobodysDevices(t *testing.T) {
 				t.Errorf("%s by %q: %v", target, who, err)
 			}
 		}
+	}
+}
+
+// TestTheRecordSaysInWordsWhyNothingWasDone, without the word for programs.
+func TestTheRecordSaysInWordsWhyNothingWasDone(t *testing.T) {
+	t.Parallel()
+	b := newBureau(t)
+	_, err := b.Start(t.Context(), byAnna)
+	run := need.Value(b.Decide(t.Context(), otto(waiting(t, err).ID)))(t).Run
+	need.Done(t, b.r.pending.Put(pending.Obligation{Key: pending.Key{Run: run, Task: "t", ID: "unquiesce"}, Kind: pending.Unquiesce, Plan: "guarded", Device: "gw-1", Since: b.clock.Now()}))
+	a := waiting(t, b.Cancel(t.Context(), CancelRequest{Run: run, By: "anna", Who: "sub-anna"}))
+	need.Done(t, b.cancel(t.Context(), CancelRequest{Run: run, By: "berta"}))
+	done, err := b.Decide(t.Context(), otto(a.ID))
+	if why := report.Refusal(""); !errors.As(err, &why) || done.Message == "" || strings.Contains(done.Message, string(why)) {
+		t.Errorf("%v; the record says %q", err, done.Message)
 	}
 }

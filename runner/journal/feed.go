@@ -108,7 +108,7 @@ func (j *Journal) News(ctx context.Context, after int64, rows int) (all []News, 
 			continue
 		}
 		if err != nil { // the rows behind it are still good
-			one, err = News{Seq: r.last, Run: r.run, Kind: NewsGap}, nil
+			one, err = News{Seq: r.last, Kind: NewsGap}, nil // of no run: who may see the run need not see what is wrong
 		}
 		all = append(all, one)
 	}

@@ -34,7 +34,8 @@ type Journal struct {
 
 // Open opens the journal in a file on a local file system. It creates a missing
 // file (mode 0600), and brings an older one up to date. It waits up to ten
-// seconds for other processes. Its errors are *[Error].
+// seconds for other processes, and up to about twenty to connect: a try that
+// begins in time may itself wait for ten. Its errors are *[Error].
 func Open(path string) (*Journal, error) { return open(path, busyTimeout) }
 
 func open(path string, busy time.Duration) (*Journal, error) {

@@ -1,7 +1,9 @@
 package report
 
 import (
+	"errors"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -76,7 +78,7 @@ type Approval struct {
 	Only    string    `json:"only,omitempty"`   // the part of the plan to start; empty: all
 	Run     string    `json:"run,omitempty"`    // the run to cancel; after an approved start, the run that was started
 	Target  string    `json:"target,omitempty"` // the device or run to acknowledge
-	Plans   []string  `json:"plans,omitempty"`  // the plans that it concerns; absent: every gateway
+	Plans   []string  `json:"plans,omitempty"`  // the plans that it concerns, of those that the caller may see; absent: every gateway, or none of those
 	Since   time.Time `json:"since"`
 	Until   time.Time `json:"until"` // the end of the time for an approval
 	By      string    `json:"by"`
@@ -163,3 +165,11 @@ const (
 )
 
 func (r Refusal) Error() string { return string(r) }
+
+// Plain returns the text of an error without the word of its refusal, which is
+// meant for programs.
+func Plain(err error) string {
+	why := Refusal("")
+	errors.As(err, &why)
+	return strings.TrimSuffix(err.Error(), ": "+string(why))
+}

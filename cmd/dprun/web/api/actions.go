@@ -57,7 +57,7 @@ func (a *api) actions() {
 			digest := sha256.Sum256(body)
 			started, err := a.Desk.Start(ctx, runner.StartRequest{Plan: b.Plan, File: p.File, Only: b.Only, By: s.Who.Name, Who: s.Who.Key, Reason: b.Reason, Change: b.Change, Key: s.Who.Key + " " + q.Key, Digest: hex.EncodeToString(digest[:])})
 			access.Note(ctx, access.Audited{Run: started.Run, Reason: b.Reason, Change: b.Change})
-			return orWaits(http.StatusAccepted, Base+"/runs/"+started.Run, started, err)
+			return orWaits(s, http.StatusAccepted, Base+"/runs/"+started.Run, started, err)
 		})
 	get(a, access.Viewer, quick(), "/runs/{run}/request", "getRunRequest", "Who asked this server for a run, and whether it is over", func(ctx context.Context, s sees, q *RunPath) (report.Started, error) {
 		return a.started(ctx, s, q.Run)
@@ -84,7 +84,8 @@ func (a *api) actions() {
 			access.Note(ctx, access.Audited{Run: id, Reason: q.Body.Reason, Change: q.Body.Change})
 			err = a.Desk.Cancel(ctx, runner.CancelRequest{Run: id, By: s.Who.Name, Who: s.Who.Key, Reason: q.Body.Reason, Change: q.Body.Change})
 			if w := (*runner.Waits)(nil); errors.As(err, &w) {
-				return &Reply[Cancelling]{Cancelling{Waits: &w.Approval}}, nil
+				waits := seenApproval(s, w.Approval)
+				return &Reply[Cancelling]{Cancelling{Waits: &waits}}, nil
 			}
 			return &Reply[Cancelling]{}, err
 		})
@@ -118,7 +119,7 @@ func (a *api) actions() {
 			}
 			access.Note(ctx, access.Audited{Reason: q.Body.Reason, Change: q.Body.Change})
 			done, err := a.Desk.Acknowledge(ctx, runner.AcknowledgeRequest{Target: q.Target, By: s.Who.Name, Who: s.Who.Key, Reason: q.Body.Reason, Change: q.Body.Change})
-			return orWaits(http.StatusOK, "", done, missing(err))
+			return orWaits(s, http.StatusOK, "", done, missing(err))
 		})
 }
 
@@ -134,7 +135,7 @@ func (a *api) holds() {
 			return List[report.Stop]{}, err
 		}
 		q.By, q.Who = s.Who.Name, s.Who.Key
-		access.Note(ctx, access.Audited{Reason: q.Reason})
+		access.Note(ctx, access.Audited{Reason: q.Reason, Change: q.Change})
 		h, err := a.Desk.Hold(ctx, q)
 		return List[report.Stop]{Items: h.Stops}, err
 	}
@@ -148,10 +149,14 @@ func (a *api) holds() {
 			stops, err := hold(ctx, s, runner.HoldRequest{Reason: q.Body.Reason})
 			return &Reply[List[report.Stop]]{stops}, err
 		})
+	type releaseRequest struct {
+		Reason string `query:"reason" maxLength:"1000" doc:"Why, for whoever reads the record"`
+		Change string `query:"change" maxLength:"200" doc:"The number of the change"`
+	}
 	register(a, access.Admin, quick(), mayWait[List[report.Stop]](a, huma.Operation{Method: http.MethodDelete, Path: Base + "/hold", OperationID: "release", Summary: "Release the hold", Tags: []string{"hold"}, DefaultStatus: http.StatusOK}),
-		func(ctx context.Context, s sees, _ *struct{}) (*acted, error) {
-			stops, err := hold(ctx, s, runner.HoldRequest{Release: true})
-			return orWaits(http.StatusOK, "", stops, err)
+		func(ctx context.Context, s sees, q *releaseRequest) (*acted, error) {
+			stops, err := hold(ctx, s, runner.HoldRequest{Release: true, Reason: q.Reason, Change: q.Change})
+			return orWaits(s, http.StatusOK, "", stops, err)
 		})
 }
 

@@ -226,7 +226,7 @@ func (d *desk) BringBack(_ context.Context, by string) (*report.Result, error) {
 }
 
 func (d *desk) Hold(_ context.Context, q runner.HoldRequest) (report.Hold, error) {
-	d.did = append(d.did, fmt.Sprintf("hold %v by %s: %s", !q.Release, q.By, q.Reason))
+	d.did = append(d.did, fmt.Sprintf("hold %v by %s: %s %s", !q.Release, q.By, q.Reason, q.Change))
 	return report.Hold{Stops: []report.Stop{{Since: began, By: q.By}}}, cmp.Or(d.fail, d.waiting)
 }
 
@@ -242,7 +242,13 @@ func (d *desk) Approvals(context.Context) ([]report.Approval, error) { return d.
 
 func (d *desk) Decide(_ context.Context, q runner.DecideRequest) (report.Approval, error) {
 	d.did = append(d.did, fmt.Sprintf("decide %v %s by %s: %s", q.Approve, q.ID, q.Who, q.Reason))
-	return report.Approval{ID: q.ID, Run: "01JDNEW", State: "approved"}, d.fail
+	a := report.Approval{Run: "01JDNEW", State: "approved"}
+	for _, x := range d.waits {
+		if a.ID = q.ID; x.ID == q.ID {
+			a.Plans = x.Plans
+		}
+	}
+	return a, cmp.Or(d.fail, d.waiting)
 }
 
 func (d *desk) Acknowledge(_ context.Context, q runner.AcknowledgeRequest) (report.Acknowledged, error) {

@@ -25,11 +25,17 @@ type acted struct {
 }
 
 // orWaits is the reply to an action that is done, or waits for a second person.
-func orWaits(status int, location string, body any, err error) (*acted, error) {
+func orWaits(s sees, status int, location string, body any, err error) (*acted, error) {
 	if w := (*runner.Waits)(nil); errors.As(err, &w) {
-		return &acted{http.StatusAccepted, Base + "/approvals", w.Approval}, nil
+		return &acted{http.StatusAccepted, Base + "/approvals", seenApproval(s, w.Approval)}, nil
 	}
 	return &acted{status, location, body}, err
+}
+
+// seenApproval returns a request without the plans that the caller may not see.
+func seenApproval(s sees, a report.Approval) report.Approval {
+	a.Plans = slices.DeleteFunc(slices.Clone(a.Plans), func(plan string) bool { return !s.Plan(plan) })
+	return a
 }
 
 // mayWait describes that the reply to an operation is a T, or with the status 202 a
@@ -52,7 +58,13 @@ func mayWait[T any](a *api, op huma.Operation) huma.Operation {
 func (a *api) approvals() {
 	get(a, access.Viewer, quick(), "/approvals", "listApprovals", "What waits, or has waited, for a second person: first what waits now, then the newest", func(ctx context.Context, s sees, _ *struct{}) (List[report.Approval], error) {
 		all, err := a.Desk.Approvals(ctx)
-		return List[report.Approval]{Items: slices.DeleteFunc(slices.Clone(all), func(x report.Approval) bool { return !s.Concerns(x.Plans) && x.Who != s.Who.Key })}, err
+		seen := []report.Approval{}
+		for _, x := range all {
+			if s.Concerns(x.Plans) || x.Who == s.Who.Key {
+				seen = append(seen, seenApproval(s, x))
+			}
+		}
+		return List[report.Approval]{Items: seen}, err
 	})
 	type decideRequest struct {
 		ID   string `path:"id" minLength:"1" maxLength:"64"`
@@ -72,7 +84,7 @@ func (a *api) approvals() {
 		access.Note(ctx, access.Audited{Run: all[i].Run, Reason: q.Body.Reason, Change: all[i].Change})
 		done, err := a.Desk.Decide(ctx, runner.DecideRequest{ID: q.ID, Approve: approve, By: s.Who.Name, Who: s.Who.Key, Reason: q.Body.Reason})
 		access.Note(ctx, access.Audited{Run: done.Run, Reason: q.Body.Reason, Change: all[i].Change})
-		return &Reply[report.Approval]{done}, missing(err)
+		return &Reply[report.Approval]{seenApproval(s, done)}, err
 	}
 	register(a, access.Operator, quick(), huma.Operation{Method: http.MethodPost, Path: Base + "/approvals/{id}/approve", OperationID: "approve", Summary: "Approve, as a second person, what waits", Tags: []string{"approvals"},
 		Description: "What was asked for is done at once, and once, in the name of both. Who has asked for it cannot approve it; who approves it must have the right to do the same: to release a hold takes the role admin.", DefaultStatus: http.StatusOK},

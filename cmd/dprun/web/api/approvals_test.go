@@ -1,8 +1,11 @@
 package api
 
 import (
+	"errors"
 	"net/http"
+	"net/http/httptest"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/dprun/dprun/cmd/dprun/web/access"
@@ -68,5 +71,63 @@ func TestWhoMightDoItHimselfDecides(t *testing.T) {
 	d.fail = &runner.Error{ExitCode: runner.ExitRunning, Err: report.SamePerson}
 	if p := problem(nil, d.fail); p.Status != http.StatusForbidden {
 		t.Errorf("the same person: %d", p.Status)
+	}
+}
+
+// TestARequestNamesThePlansThatTheCallerMaySee and no others, even if it is his own.
+func TestARequestNamesThePlansThatTheCallerMaySee(t *testing.T) {
+	t.Parallel()
+	d := newDesk()
+	h := d.api(t)
+	both := report.Approval{ID: "01WAITS", Action: "acknowledge", Target: "gw-1", Plans: []string{"night", "other"}, Who: "n", State: "waiting", Since: began, Until: began}
+	d.waits, d.waiting = []report.Approval{both}, &runner.Error{ExitCode: runner.ExitWaits, Err: &runner.Waits{Approval: both}}
+	night := access.Principal{Name: "n", Key: "n", Role: access.Admin, Plans: []string{"night"}}
+	for who, want := range map[*access.Principal][]string{&night: {"night"}, &admin: {"night", "other"}} {
+		for path, of := range map[string]func(*httptest.ResponseRecorder) report.Approval{
+			"POST /pending/gw-1/acknowledge": func(w *httptest.ResponseRecorder) report.Approval {
+				return read[report.Approval](t, w, http.StatusAccepted)
+			},
+			"POST /runs/01JDRUN1/cancel": func(w *httptest.ResponseRecorder) report.Approval {
+				return *read[Cancelling](t, w, http.StatusAccepted).Waits
+			},
+			"GET /approvals": func(w *httptest.ResponseRecorder) report.Approval {
+				return read[List[report.Approval]](t, w, http.StatusOK).Items[0]
+			},
+		} {
+			method, path, _ := strings.Cut(path, " ")
+			body := map[string]string{"POST": `{"reason":"x"}`}[method]
+			if got := of(ask(t, h, who, method, Base+path, body)); got.ID != "01WAITS" || !slices.Equal(got.Plans, want) {
+				t.Errorf("%s to %s: %+v, want the plans %v", path, who.Name, got, want)
+			}
+		}
+	}
+	d.waiting = nil
+	if got := read[report.Approval](t, ask(t, h, &night, http.MethodPost, Base+"/approvals/01WAITS/refuse", `{"reason":"x"}`), http.StatusOK); !slices.Equal(got.Plans, []string{"night"}) {
+		t.Errorf("withdrawn: %+v", got)
+	}
+	if !slices.Equal(both.Plans, []string{"night", "other"}) {
+		t.Errorf("the request itself is changed: %v", both.Plans)
+	}
+}
+
+// TestAnApprovalThatFailsIsNotAnsweredAsARequestThatIsNotThere.
+func TestAnApprovalThatFailsIsNotAnsweredAsARequestThatIsNotThere(t *testing.T) {
+	t.Parallel()
+	d := newDesk()
+	h := d.api(t)
+	d.waits = []report.Approval{{ID: "s", Action: "start", Plan: "night", Plans: []string{"night"}, Who: "anna", State: "waiting"}}
+	for exit, status := range map[int]int{runner.ExitUsage: http.StatusUnprocessableEntity, runner.ExitRunning: http.StatusConflict} {
+		d.waiting = &runner.Error{ExitCode: exit, Err: errors.New("plan night is not served any more")}
+		read[Problem](t, ask(t, h, &admin, http.MethodPost, Base+"/approvals/s/approve", `{"reason":"x"}`), status)
+	}
+	read[Problem](t, ask(t, h, &admin, http.MethodPost, Base+"/approvals/none/approve", `{"reason":"x"}`), http.StatusNotFound)
+}
+
+func TestAReleaseHasAReasonAndAChangeNumber(t *testing.T) {
+	t.Parallel()
+	d := newDesk()
+	read[List[report.Stop]](t, ask(t, d.api(t), &admin, http.MethodDelete, Base+"/hold?reason=freeze%20is%20over&change=CHG1", ""), http.StatusOK)
+	if want := []string{"hold false by " + admin.Name + ": freeze is over CHG1"}; !slices.Equal(d.did, want) {
+		t.Errorf("%q", d.did)
 	}
 }

@@ -81,6 +81,7 @@ func TestTheAuditLogTellsWhatAMutationWasAbout(t *testing.T) {
 		{"POST", Base + "/runs/01JDRUN1/cancel", `{"reason":"why","change":"CHG1"}`, "01JDRUN1", "why", "CHG1"},
 		{"POST", Base + "/pending/gw-1/acknowledge", `{"reason":"why","change":"CHG1"}`, "", "why", "CHG1"},
 		{"POST", Base + "/hold", `{"reason":"why"}`, "", "why", ""},
+		{"DELETE", Base + "/hold?reason=why&change=CHG1", "", "", "why", "CHG1"},
 		{"POST", Base + "/pause", `{"reason":"why","change":"CHG1"}`, "", "why", "CHG1"},
 		{"POST", Base + "/pause/lift", `{"reason":"why","change":"CHG1"}`, "", "why", "CHG1"},
 		{"POST", Base + "/approvals/01WAITS/approve", `{"reason":"why"}`, "01JDNEW", "why", "CHG1"},
@@ -92,7 +93,7 @@ func TestTheAuditLogTellsWhatAMutationWasAbout(t *testing.T) {
 		r.Header.Set("Idempotency-Key", "0123456789")
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, r)
-		if e := lastOf(t, log); w.Code >= http.StatusBadRequest || e.Event != "answered" || e.Path != c.path || e.Status != w.Code || e.Run != c.run || e.Reason != c.reason || e.Change != c.change {
+		if e := lastOf(t, log); w.Code >= http.StatusBadRequest || e.Event != "answered" || e.Path != r.URL.Path || e.Status != w.Code || e.Run != c.run || e.Reason != c.reason || e.Change != c.change {
 			t.Errorf("%s %s: %d %s: the log tells %+v", c.method, c.path, w.Code, w.Body, e)
 		}
 	}

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
-	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -127,11 +126,8 @@ func problem(log *slog.Logger, err error) *Problem {
 	if errors.Is(err, report.SamePerson) {
 		status = http.StatusForbidden
 	}
-	p := problemOf(status, e.Error(), "")
+	p := problemOf(status, report.Plain(e), "")
 	p.ExitCode = e.ExitCode
-	if why := report.Refusal(""); errors.As(err, &why) { // the word is meant for programs
-		p.Detail = strings.TrimSuffix(p.Detail, ": "+string(why))
-	}
 	exits := runner.Exits()
 	if i := slices.IndexFunc(exits, func(x runner.Exit) bool { return x.Code == e.ExitCode }); i >= 0 && e.ExitCode != runner.ExitUsage {
 		p.Action = exits[i].Action

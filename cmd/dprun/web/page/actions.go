@@ -58,7 +58,7 @@ func again(a answer, f *form, err error) answer {
 	}
 	a.status = http.StatusUnprocessableEntity
 	if err != nil {
-		f.Wrong = append(f.Wrong, err.Error())
+		f.Wrong = append(f.Wrong, report.Plain(err))
 		a.status = http.StatusConflict
 	}
 	return a

@@ -3,6 +3,7 @@ package page
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -69,6 +70,29 @@ func TestASecondPersonApprovesOrRefusesOnThePage(t *testing.T) {
 	}
 	if w := post(handler(t, s, otto), "/approvals/01WAITS/refuse", nil); w.Code != http.StatusUnprocessableEntity || !strings.Contains(w.Body.String(), "Say why") {
 		t.Errorf("refused without a reason: %d\n%s", w.Code, w.Body)
+	}
+}
+
+// TestWhoWithdrawsSeesWhyItFailed, in words and once.
+func TestWhoWithdrawsSeesWhyItFailed(t *testing.T) {
+	t.Parallel()
+	late := &runner.Error{ExitCode: runner.ExitRunning, Err: fmt.Errorf("somebody has decided already: %w", report.OverAlready)}
+	for _, who := range []access.Principal{{Name: "berta", Key: "sub-berta", Role: access.Operator}, {Name: "otto", Key: "sub-otto", Role: access.Operator}} {
+		for _, c := range []struct {
+			fail   error
+			reason string
+			code   int
+			says   string
+		}{{nil, "", http.StatusUnprocessableEntity, "<li>Say why"}, {late, "a mistake", http.StatusConflict, "<li>somebody has decided already</li>"}} {
+			s := &site.Site{Names: site.Plain}
+			h := handler(t, s, who)
+			if c.fail != nil {
+				s.Fail(c.fail)
+			}
+			if w := post(h, "/approvals/01WAITS/refuse", url.Values{"reason": {c.reason}}); w.Code != c.code || strings.Count(w.Body.String(), c.says) != 1 {
+				t.Errorf("%s: %d, want %q once\n%s", who.Name, w.Code, c.says, w.Body)
+			}
+		}
 	}
 }
 
