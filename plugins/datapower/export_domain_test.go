@@ -180,7 +180,7 @@ func TestABackupOfDomainsHoldsExactlyThoseThatWereAskedFor(t *testing.T) {
 		reason       failure.Reason
 		says         string
 	}{
-		{"one domain, of another one", "app01", dpsim.Fault{Kind: "archive_other_domain"}, failure.OtherDomain, `of domain "other"`},
+		{"one domain, of another one", "app01", dpsim.Fault{Kind: "archive_other_domain"}, failure.OtherDomain, `from domain "other"`},
 		{"all domains, one is of another", "", dpsim.Fault{Kind: "archive_other_domain"}, failure.MissingDomain, `domain "app03" is not in it; domain "other" is in it`},
 		{"all domains, one is not in it", "", dpsim.Fault{Kind: "archive_lacks_domain"}, failure.MissingDomain, `domain "app03" is not in it`},
 		{"all domains, a certain one is not in it", "", dpsim.Fault{Kind: "archive_lacks_domain", Domain: "app01"}, failure.MissingDomain, `domain "app01" is not in it`},
