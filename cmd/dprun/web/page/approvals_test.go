@@ -96,6 +96,16 @@ func TestWhoWithdrawsSeesWhyItFailed(t *testing.T) {
 	}
 }
 
+func TestAPageOfARefusalHasNoWordForPrograms(t *testing.T) {
+	t.Parallel()
+	s := &site.Site{Names: site.Plain}
+	h := handler(t, s, admin)
+	s.Fail(&runner.Error{ExitCode: runner.ExitRunning, Err: fmt.Errorf("the server stops: %w", report.Stopping)})
+	if w := post(h, "/recover", nil); !strings.Contains(w.Body.String(), "the server stops") || strings.Contains(w.Body.String(), ": stopping") {
+		t.Errorf("%d\n%s", w.Code, w.Body)
+	}
+}
+
 // unread is a site whose requests cannot be read.
 type unread struct{ *site.Site }
 

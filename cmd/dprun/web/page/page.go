@@ -22,6 +22,7 @@ import (
 
 	"github.com/dprun/dprun/cmd/dprun/web/access"
 	"github.com/dprun/dprun/runner"
+	"github.com/dprun/dprun/runner/report"
 	"github.com/dprun/dprun/sdk/schema"
 )
 
@@ -226,7 +227,7 @@ func (p *pages) refusal(r *http.Request, err error, status int) answer {
 			err = errors.New("something went wrong in the server; its log says what")
 		}
 	}
-	return answer{Title: map[int]string{401: "Not logged in", 403: "Not allowed", 404: "Not found"}[status], page: "refusal.html", status: status, Data: err.Error()}
+	return answer{Title: map[int]string{401: "Not logged in", 403: "Not allowed", 404: "Not found"}[status], page: "refusal.html", status: status, Data: report.Plain(err)}
 }
 
 func (p *pages) write(w http.ResponseWriter, r *http.Request, who access.Principal, a answer) {
