@@ -335,7 +335,7 @@ func TestAPageGoesByKeyboard(t *testing.T) {
 	b.do(chromedp.Navigate(srv.URL+site.Plain.Addresses()["cancel"]), chromedp.Focus(chromedp.CSS("#name")), chromedp.KeyEvent(site.Plain.Plan), chromedp.KeyEvent("\t"), chromedp.KeyEvent("it hangs"),
 		chromedp.KeyEvent("\t"), chromedp.KeyEvent("CHG-7"), chromedp.KeyEvent("\t"), chromedp.KeyEvent("\r"))
 	b.await("the form is sent", `location.pathname === "/runs/01RUNNING" && location.search === "?done=cancel"`)
-	if got := fmt.Sprintf("%+v", s.Asked()); !strings.Contains(got, "{Run:01RUNNING By:token admin Reason:it hangs Change:CHG-7}") {
+	if got := fmt.Sprintf("%+v", s.Asked()); !strings.Contains(got, "{Run:01RUNNING By:token admin Who:token:admin Reason:it hangs Change:CHG-7}") {
 		t.Errorf("asked for %s", got)
 	}
 }
