@@ -93,7 +93,7 @@ func TestAFailedConnectionNamesTheArgumentThatMendsIt(t *testing.T) {
 		"TLS 1.0 alone, 1.1 is set":             {&tls.Config{CipherSuites: rsaOnly, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS10}, good, nil, block{MinVersion: "1.1"}, `set tls.min_version = "1.0"`},
 		"TLS 1.0 alone, 1.0 is set":             {&tls.Config{CipherSuites: rsaOnly, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS10}, good, nil, block{MinVersion: "1.0"}, ""},
 		"TLS 1.2 alone, 1.3 is set":             {&tls.Config{MaxVersion: tls.VersionTLS12}, good, nil, block{MinVersion: "1.3"}, `set tls.min_version = "1.2"`},
-		"ciphers that dprun never has, legacy":  {&tls.Config{CipherSuites: []uint16{tls.TLS_ECDHE_RSA_WITH_RC4_128_SHA}, MaxVersion: tls.VersionTLS12}, good, nil, block{LegacyCiphers: true}, "for example only DHE ciphers: add an ECDHE or RSA cipher"},
+		"ciphers that dprun never has, legacy":  {&tls.Config{CipherSuites: []uint16{tls.TLS_ECDHE_RSA_WITH_RC4_128_SHA}, MaxVersion: tls.VersionTLS12}, good, nil, block{LegacyCiphers: true}, "may have only DHE ciphers: add an ECDHE or RSA cipher"},
 		"a common name alone":                   {&tls.Config{}, nameless, nil, block{}, "names no host to check: if it is the gateway's, set tls.fingerprint_sha256 = \"" + hex.EncodeToString(sum[:]) + "\" in place of ca_file"},
 		"a common name alone, pinned":           {&tls.Config{}, nameless, nil, block{Fingerprint: hex.EncodeToString(sum[:])}, ""},
 		"another name":                          {&tls.Config{}, oldCertificate(t, []string{"gw.example.net"}, nil, soon), nil, block{}, "set tls.server_name to a name of the certificate (gw.example.net)"},
