@@ -36,7 +36,7 @@ func (d *Destination) Check(ctx context.Context) (*sdk.DestinationReport, error)
 }
 
 const (
-	probeText      = "dprun checks whether it can store here; this file can be removed\n"
+	probeText      = "dprun tests whether it can store here; this file can be removed\n"
 	warnNotDurable = "files cannot be made durable there: a power failure may destroy the latest ones"
 )
 
