@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -66,7 +67,7 @@ func (b *build) documents() (files []file, err error) {
 func read(glob string) (files []file, err error) {
 	names, err := filepath.Glob(glob)
 	if err != nil || len(names) == 0 {
-		return nil, fmt.Errorf("there is no file %s (%v)", glob, err)
+		return nil, errors.Join(fmt.Errorf("there is no file %s", glob), err)
 	}
 	for _, name := range names {
 		info, err := os.Stat(name)

@@ -62,7 +62,7 @@ func release(args []string) error {
 		return err
 	}
 	if entries, err := os.ReadDir(dir); err != nil && !errors.Is(err, fs.ErrNotExist) || len(entries) > 0 {
-		return fmt.Errorf("%s is not empty (%v): a release is made in a directory of its own", dir, err)
+		return errors.Join(fmt.Errorf("%s is not empty: a release is made in a directory of its own", dir), err)
 	}
 	if *tag != "" {
 		if err := buildTag(*tag, dir); err != nil {

@@ -275,13 +275,14 @@ type Schemas struct {
 	Offered map[schema.Kind][]string
 }
 
-// These are names of package secret.
-type (
-	// SecretRef says where to read a secret.
-	SecretRef    = secret.Ref
-	SecretReader = secret.Reader
-	SecretAt     = secret.At
-)
+// SecretRef says where a secret is read.
+type SecretRef = secret.Ref
+
+// SecretReader reads secrets.
+type SecretReader = secret.Reader
+
+// SecretAt is a secret and its place inside a value.
+type SecretAt = secret.At
 
 // Reveal removes every mark from a value before it goes to a plugin.
 func Reveal(v cty.Value) (cty.Value, []SecretAt) { return secret.Reveal(v) }

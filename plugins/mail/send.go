@@ -77,7 +77,7 @@ func (h *hook) Run(ctx context.Context, r sdk.RunRequest, output func(sdk.Output
 
 // ended is the failure of a mail whose time is over. last is the last error.
 func (h *hook) ended(ctx context.Context, last error) error {
-	return failure.From(fmt.Errorf("send a mail by %s: %w (%v)", h.server(), ctx.Err(), last))
+	return failure.From(fmt.Errorf("send a mail by %s: %w (%v)", h.server(), ctx.Err(), last)) //nolint:errorlint // the kind of the failure is that of the context
 }
 
 func (h *hook) server() string { return net.JoinHostPort(h.config.Host, fmt.Sprint(h.config.Port)) }

@@ -73,7 +73,7 @@ func (h *hook) failed(ctx context.Context, err error) *failure.Error {
 	what := fmt.Sprintf("send to syslog at %s over %s", h.address, h.config.Transport)
 	switch {
 	case ctx.Err() != nil:
-		return failure.From(fmt.Errorf("%s: %w (%v)", what, ctx.Err(), err))
+		return failure.From(fmt.Errorf("%s: %w (%v)", what, ctx.Err(), err)) //nolint:errorlint // the kind of the failure is that of the context
 	case errors.As(err, new(*tls.CertificateVerificationError)):
 		return failure.New(failure.Precondition, "", "%s: %w", what, err).WithRemedy("set ca_file to the roots of the server, or server_name to the name in its certificate")
 	case errors.Is(err, os.ErrNotExist):

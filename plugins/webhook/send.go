@@ -105,7 +105,7 @@ func (h *hook) Run(ctx context.Context, r sdk.RunRequest, output func(sdk.Output
 			return &sdk.RunReport{Tail: text}, nil
 		}
 		if ctx.Err() != nil {
-			return nil, failure.From(fmt.Errorf("post to %s: %w (%v)", h.url.Host, ctx.Err(), a.err))
+			return nil, failure.From(fmt.Errorf("post to %s: %w (%v)", h.url.Host, ctx.Err(), a.err)) //nolint:errorlint // the kind of the failure is that of the context
 		}
 		if try == tries || !a.again && !(a.unsure && h.config.Idempotent) {
 			return nil, a.err
@@ -114,7 +114,7 @@ func (h *hook) Run(ctx context.Context, r sdk.RunRequest, output func(sdk.Output
 		case <-time.After(min(max(pause, a.after), longestPause)):
 			pause *= 2
 		case <-ctx.Done():
-			return nil, failure.From(fmt.Errorf("post to %s: %w (%v)", h.url.Host, ctx.Err(), a.err))
+			return nil, failure.From(fmt.Errorf("post to %s: %w (%v)", h.url.Host, ctx.Err(), a.err)) //nolint:errorlint // the kind of the failure is that of the context
 		}
 	}
 }

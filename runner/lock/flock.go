@@ -51,13 +51,13 @@ func attempt(path string, mode Mode) (*os.File, error) {
 		// excludes nobody, and a new file may exist.
 		same, err := isStill(file, path)
 		if err != nil {
-			drop(file)
+			_ = drop(file)
 			return nil, err
 		}
 		if same {
 			return file, nil
 		}
-		drop(file)
+		_ = drop(file)
 	}
 }
 

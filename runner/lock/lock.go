@@ -153,12 +153,12 @@ func (l *Locks) enter(why reason, mode Mode, gate *os.File, take func() (*os.Fil
 	file, err := take()
 	switch {
 	case err != nil:
-		drop(gate)
+		_ = drop(gate)
 		return nil, err
 	case mode == Shared:
 		return l.share(why, gate, file), nil
 	}
-	defer drop(gate)
+	defer drop(gate) //nolint:errcheck // the lock ends with the file in any case
 	if told(io.NewSectionReader(file, 0, noteLimit)).Mode == Shared {
 		_ = removeNotes(l.base(why.key)) // these holders no longer exist; the next holder removes what stays
 	}
@@ -227,10 +227,10 @@ func (l *Locks) Path(key string) string { return l.path(key) }
 func (l *Locks) Remove(key string) error {
 	gate, err := attempt(l.gate(key), Exclusive)
 	if err == nil {
-		defer drop(gate)
+		defer drop(gate) //nolint:errcheck // the lock ends with the file in any case
 		var file *os.File
 		if file, err = attempt(l.path(key), Exclusive); err == nil {
-			defer drop(file)
+			defer drop(file) //nolint:errcheck // the lock ends with the file in any case
 		}
 	}
 	if errors.Is(err, unix.EWOULDBLOCK) {

@@ -58,7 +58,7 @@ func (l *Locks) join(why reason, atGate bool) *Lock {
 		if flock(s.gate, unix.LOCK_EX) != nil {
 			return nil
 		}
-		defer flock(s.gate, unix.LOCK_UN)
+		defer flock(s.gate, unix.LOCK_UN) //nolint:errcheck // the lock ends with the file in any case
 	}
 	if s.holders == 0 {
 		l.idle = slices.DeleteFunc(l.idle, func(other *sharing) bool { return other == s })
