@@ -11,8 +11,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"modernc.org/sqlite" // registers the driver "sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
+	_ "modernc.org/sqlite" // registers the driver "sqlite"
 )
 
 const (
@@ -130,15 +129,10 @@ func (j *Journal) connect(busy time.Duration) error {
 func firstConn(ctx context.Context, db *sql.DB, busy time.Duration) (*sql.Conn, error) {
 	for until := time.Now().Add(busy); ; time.Sleep(10 * time.Millisecond) {
 		conn, err := db.Conn(ctx)
-		if err == nil || !isBusy(err) || time.Now().After(until) {
+		if _, kind := classify("", err); kind != ErrBusy || time.Now().After(until) {
 			return conn, err
 		}
 	}
-}
-
-func isBusy(err error) bool {
-	var s *sqlite.Error
-	return errors.As(err, &s) && s.Code()&0xff == sqlite3.SQLITE_BUSY
 }
 
 func dsn(path, lock string, pragmas ...string) string {
