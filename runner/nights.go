@@ -52,7 +52,7 @@ func (h *History) Nights(ctx context.Context, q NightsRequest) (report.Nights, e
 		}
 		return &plans[key][i]
 	}
-	runs, err := k.journal.Counts(ctx, since, neutral())
+	runs, err := k.journal.Counts(ctx, since, neutralCodes())
 	if err != nil {
 		return out, &Error{ExitBug, err}
 	}
@@ -90,17 +90,6 @@ func (h *History) Nights(ctx context.Context, q NightsRequest) (report.Nights, e
 		return cmp.Or(strings.Compare(a.Plan, b.Plan), strings.Compare(a.File, b.File))
 	})
 	return out, nil
-}
-
-// neutral returns the codes of tasks that do not count, because there was nothing
-// to back up.
-func neutral() (codes []string) {
-	for _, e := range status.Catalogue() {
-		if e.Neutral || e.Gone() {
-			codes = append(codes, string(e.Code))
-		}
-	}
-	return codes
 }
 
 func nightState(n report.Night) report.NightState {

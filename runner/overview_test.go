@@ -47,7 +47,7 @@ func (p past) enter(t *testing.T, j *journal.Journal) {
 		at := p.at.Add(time.Minute)
 		b.Statuses = append(b.Statuses, event.Status{V: 1, Run: p.id, Task: task, Seq: 1, Activity: "export", Device: "gw", Domain: domain, Code: ended, Message: ended + " of " + domain, Time: at, Final: true})
 		if ended != "SUCCESS" {
-			if !slices.Contains(neutral(), ended) {
+			if !slices.Contains(neutralCodes(), ended) {
 				exit, code = 3, "PLAN_PARTLY_FAILED"
 			}
 			continue
@@ -61,7 +61,7 @@ func (p past) enter(t *testing.T, j *journal.Journal) {
 	b.Rooms = []journal.Room{{Destination: "file.b", Root: "/b", Free: 50, Total: 100, At: p.at}}
 	need.Done(t, j.Append(ctx, p.id, b))
 	if !p.open {
-		need.Done(t, j.FinishRun(ctx, p.id, journal.End{Time: p.at.Add(10 * time.Minute), ExitCode: exit, Code: code, Neutral: neutral()}))
+		need.Done(t, j.FinishRun(ctx, p.id, journal.End{Time: p.at.Add(10 * time.Minute), ExitCode: exit, Code: code, Neutral: neutralCodes()}))
 	}
 }
 

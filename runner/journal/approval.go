@@ -119,13 +119,13 @@ func (j *Journal) NoteApproval(ctx context.Context, id, message string) error {
 
 // Approval returns a request by its ID; nil: there is none.
 func (j *Journal) Approval(ctx context.Context, id string) (*Approval, error) {
-	return one(list(ctx, j, "look for a request that waits", scanApproval, selectApprovals+"WHERE id = ?", id))
+	return only(list(ctx, j, "look for a request that waits", scanApproval, selectApprovals+"WHERE id = ?", id))
 }
 
 // ApprovalByKey returns the request that somebody made with a key; nil: there is
 // none.
 func (j *Journal) ApprovalByKey(ctx context.Context, who, key string) (*Approval, error) {
-	return one(list(ctx, j, "look for a request that waits", scanApproval, selectApprovals+"WHERE who = ? AND key = ? AND key <> ''", who, key))
+	return only(list(ctx, j, "look for a request that waits", scanApproval, selectApprovals+"WHERE who = ? AND key = ? AND key <> ''", who, key))
 }
 
 // Approvals returns requests that wait or have waited: first those that wait now,

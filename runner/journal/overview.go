@@ -93,14 +93,7 @@ func (j *Journal) Aged(ctx context.Context, of Run, before, future time.Time) ([
 // OldestFresh returns the oldest standing that Aged leaves out; nil: there is
 // none.
 func (j *Journal) OldestFresh(ctx context.Context, of Run, before, future time.Time) (*Standing, error) {
-	return one(list(ctx, j, "find the oldest backup of plan "+of.Plan, scanStanding, selectOldest, of.Plan, of.Origin, of.ID, backups.FirstID(before), backups.FirstID(future)))
-}
-
-func one[T any](found []T, err error) (*T, error) {
-	if err != nil || len(found) == 0 {
-		return nil, err
-	}
-	return &found[0], nil
+	return only(list(ctx, j, "find the oldest backup of plan "+of.Plan, scanStanding, selectOldest, of.Plan, of.Origin, of.ID, backups.FirstID(before), backups.FirstID(future)))
 }
 
 // BadTask is a task that ended without a good copy.

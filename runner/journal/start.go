@@ -102,12 +102,12 @@ func scanStart(r scanner) (s Start, err error) {
 // StartByKey returns the start that somebody requested with a key; nil: there is
 // none.
 func (j *Journal) StartByKey(ctx context.Context, by, key string) (*Start, error) {
-	return one(list(ctx, j, "look for a request", scanStart, selectStarts+"WHERE asked_by = ? AND key = ? AND key <> ''", by, key))
+	return only(list(ctx, j, "look for a request", scanStart, selectStarts+"WHERE asked_by = ? AND key = ? AND key <> ''", by, key))
 }
 
 // Start returns who asked for a run; nil: nobody asked a server for it.
 func (j *Journal) Start(ctx context.Context, run string) (*Start, error) {
-	return one(list(ctx, j, "look for who asked for run "+run, scanStart, selectStarts+"WHERE run = ?", run))
+	return only(list(ctx, j, "look for who asked for run "+run, scanStart, selectStarts+"WHERE run = ?", run))
 }
 
 // OpenStarts returns the starts whose end was not entered.
@@ -125,7 +125,7 @@ func (j *Journal) EnterCancel(ctx context.Context, run string, a Asked) error {
 
 // Cancel returns who asked to cancel a run; nil: nobody asked a server to.
 func (j *Journal) Cancel(ctx context.Context, run string) (*Asked, error) {
-	return one(list(ctx, j, "look for who cancelled run "+run, func(r scanner) (a Asked, err error) {
+	return only(list(ctx, j, "look for who cancelled run "+run, func(r scanner) (a Asked, err error) {
 		return a, r.Scan(moment{&a.At}, &a.By, &a.Reason, &a.Change)
 	}, "SELECT at, asked_by, reason, change FROM cancels WHERE run = ?", run))
 }
@@ -150,7 +150,7 @@ func (j *Journal) EndPause(ctx context.Context, a Asked) error {
 
 // Paused returns who asked to start nothing new; nil: nobody did.
 func (j *Journal) Paused(ctx context.Context) (*Asked, error) {
-	return one(list(ctx, j, "look whether anything new is to be started", func(r scanner) (a Asked, err error) {
+	return only(list(ctx, j, "look whether anything new is to be started", func(r scanner) (a Asked, err error) {
 		return a, r.Scan(moment{&a.At}, &a.By, &a.Reason, &a.Change)
 	}, "SELECT since, asked_by, reason, change FROM pauses WHERE ended = 0"))
 }
